@@ -1,0 +1,103 @@
+import type { EncodedResume } from "../../data/batch.ts";
+import type { Career } from "../../data/career.ts";
+
+/** One person as the occupation models see them. */
+export interface Person {
+  /** What is known of the person: demographics, years, education. */
+  readonly career: Career;
+  /** Index of each observation's occupation in the vocabulary, `[numObservations]`. */
+  readonly occupations: readonly number[];
+  /** The career as tokens, for models that read text. */
+  readonly resume?: EncodedResume;
+}
+
+/** What a model thought of each occupation that a person really had. */
+export interface Score {
+  /**
+   * Natural logarithm of the probability as the paper defines it, `[numObservations]`.
+   * It may come from numbers that do not sum to one over the vocabulary.
+   */
+  readonly raw: Float64Array;
+  /** The same from a distribution over the vocabulary, `[numObservations]`. */
+  readonly normalized: Float64Array;
+}
+
+/**
+ * A probability for every possible next occupation of a person.
+ *
+ * Every model, from counts to language models, stands behind this interface, so that
+ * one table and one plot work for all. The probability of observation `i` depends on
+ * the person's demographics, on the observations before `i`, and on the year and the
+ * education of `i`, never on what follows.
+ */
+export interface OccupationModel {
+  /** Names the model in tables. */
+  readonly name: string;
+  /** Size of the occupation vocabulary. */
+  readonly numOccupations: number;
+  /**
+   * Scores all observations of people, in the order given. A stream, so that a slow
+   * model can batch people and a caller can show progress.
+   */
+  score(people: readonly Person[]): AsyncIterable<Score>;
+  /**
+   * Distribution over the vocabulary of the occupation at an observation. The
+   * occupation recorded there is not read: to predict a future year, append an
+   * observation with any occupation.
+   *
+   * @param person Whose occupation to predict.
+   * @param index Which observation of the person.
+   * @returns Probabilities that sum to one, `[numOccupations]`.
+   */
+  distribution(person: Person, index: number): Promise<Float64Array>;
+}
+
+/** A model that computes a whole distribution at once and without a device. */
+export interface ClosedFormModel {
+  readonly name: string;
+  readonly numOccupations: number;
+  /** As {@linkcode OccupationModel.distribution}. */
+  readonly distribution: (person: Person, index: number) => Float64Array;
+  /** Probability of the occupation at `index` as the paper defines it, where that differs. */
+  readonly rawProbability?: (person: Person, index: number) => number;
+}
+
+/**
+ * An occupation model from a function that computes distributions, such as a table of
+ * counts or a process whose probabilities are known.
+ *
+ * @param model Its name, the size of the vocabulary and its distributions.
+ * @returns The model behind the common interface.
+ *
+ * @example The true process behind synthetic careers
+ * ```ts ignore
+ * const truth = closedForm({
+ *   name: "true process",
+ *   numOccupations: OCCUPATIONS.length,
+ *   distribution: ({ career }, index) => process.distributionAt(career, index),
+ * });
+ * ```
+ */
+export function closedForm(model: ClosedFormModel): OccupationModel {
+  const { name, numOccupations, distribution, rawProbability } = model;
+  return {
+    name,
+    numOccupations,
+    async *score(people) {
+      for (const person of people) {
+        const normalized = Float64Array.from(person.occupations, (occupation, index) =>
+          Math.log(distribution(person, index)[occupation] ?? 0),
+        );
+        const raw = rawProbability
+          ? Float64Array.from(person.occupations, (_, index) =>
+              Math.log(rawProbability(person, index)),
+            )
+          : normalized;
+        yield { raw, normalized };
+      }
+    },
+    async distribution(person, index) {
+      return distribution(person, index);
+    },
+  };
+}

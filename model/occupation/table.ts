@@ -1,0 +1,67 @@
+import { standardError, type BootstrapOptions } from "./bootstrap.ts";
+import { countOf, KINDS, perplexity, type Evaluation } from "./metrics.ts";
+
+/**
+ * A Markdown table of perplexities, a row for each model, readable as plain text: all
+ * observations with their bootstrap standard error, then first, staying and moving, all
+ * normalized, then all observations as the paper scores them. The last row counts the
+ * observations.
+ *
+ * @param evaluations Models measured on the same people; the first gives the counts.
+ * @param options Replications and seed of the bootstrap.
+ * @returns The table, without a line break at its end.
+ * @throws {RangeError} If there is nothing to show.
+ */
+export function perplexityTable(
+  evaluations: readonly Evaluation[],
+  options: Pick<BootstrapOptions, "replications" | "seed"> = {},
+): string {
+  const [reference] = evaluations;
+  if (!reference) {
+    throw new RangeError("Cannot format perplexities: there must be at least one model, got 0");
+  }
+  const rows = evaluations.map((evaluation) => [
+    evaluation.name,
+    `${figure(perplexity(evaluation))} (${standardError(evaluation, options).toFixed(3)})`,
+    ...KINDS.map((kind) => figure(perplexity(evaluation, { kind }))),
+    figure(perplexity(evaluation, { variant: "raw" })),
+  ]);
+  return alignTable([
+    ["perplexity", "all (s.e.)", ...KINDS, "all, unnormalized"],
+    ...rows,
+    [
+      "observations",
+      String(countOf(reference)),
+      ...KINDS.map((kind) => String(countOf(reference, kind))),
+      String(countOf(reference)),
+    ],
+  ]);
+}
+
+/**
+ * A Markdown table with aligned columns, the first to the left, the others to the right.
+ *
+ * @param rows Cells by row, the heading first; all rows as long as the heading.
+ * @returns The table, without a line break at its end.
+ */
+export function alignTable(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  const lines = rows.map((row) => {
+    const cells = widths.map((width, column) => {
+      const cell = row[column] ?? "";
+      return column === 0 ? cell.padEnd(width) : cell.padStart(width);
+    });
+    return `| ${cells.join(" | ")} |`;
+  });
+  const rule = widths.map((width, column) =>
+    column === 0 ? "-".repeat(width + 2) : `${"-".repeat(width + 1)}:`,
+  );
+  return [lines[0], `|${rule.join("|")}|`, ...lines.slice(1)].join("\n");
+}
+
+function figure(value: number): string {
+  if (Number.isNaN(value)) return "-";
+  return value === Infinity ? "∞" : value.toFixed(value < 100 ? 3 : 1);
+}
