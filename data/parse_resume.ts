@@ -1,0 +1,85 @@
+import type { Career, Education, Observation } from "./career.ts";
+import { careerProblem, quote } from "./career_check.ts";
+import { OCCUPATIONS } from "./occupations.ts";
+import { END_MARK, resumeTitles, type ResumeOptions } from "./resume.ts";
+
+const FIRST_LINE = /^<A worker from the (?<dataset>[^<>]+) dataset>$/;
+const PERSON_LINE =
+  /^The following information is available about the work history of a (?<gender>\S+) (?<ethnicity>.+?) US worker(?: residing in the (?<region>.+) region)?\.$/;
+const BIRTH_LINE = /^The worker was born in (?<birthYear>\d{4})\.$/;
+const LAST_HEADER_LINE =
+  "The worker has the following records of work experience, one entry per line, " +
+  "including year, education level, and the job title:";
+const ROW = /^(?<year>\d{4}) \((?<education>[a-z ]+)\): (?<title>.+)$/;
+
+/** A career read back from its resume. */
+export interface ParsedResume {
+  /** Name of the survey. */
+  readonly dataset: string;
+  readonly career: Career;
+}
+
+/** Options for {@linkcode parseResume}. */
+export interface ParseResumeOptions extends Pick<ResumeOptions, "titles" | "titleSeed"> {
+  /** Identifier of the person, which the text does not tell. */
+  readonly id: string;
+}
+
+/**
+ * Reads a resume back: the inverse of `renderResume()`, save what its options left out.
+ *
+ * @throws {SyntaxError} If a line is not what the template has at its place, naming the line.
+ */
+export function parseResume(text: string, options: ParseResumeOptions): ParsedResume {
+  const { id } = options;
+  const lines = text.split("\n");
+  let line = 0;
+  const fail = (expected: string): never => {
+    throw new SyntaxError(
+      `Cannot parse the resume of career ${quote(id)}, line ${line + 1}: ` +
+        `the line must be ${expected}, got ${quote(lines[line] ?? "")}`,
+    );
+  };
+  const match = (pattern: RegExp, expected: string): Record<string, string | undefined> => {
+    const groups = pattern.exec(lines[line] ?? "")?.groups ?? fail(expected);
+    line++;
+    return groups;
+  };
+
+  const { dataset = "" } = match(FIRST_LINE, '"<A worker from the … dataset>"');
+  const { gender = "", ethnicity = "", region } = match(PERSON_LINE, "the line on the person");
+  const told = BIRTH_LINE.test(lines[line] ?? "");
+  const { birthYear } = told ? match(BIRTH_LINE, "the line on the birth") : {};
+  if (lines[line] !== LAST_HEADER_LINE) fail(quote(LAST_HEADER_LINE));
+  line++;
+
+  const occupationOf = new Map(
+    resumeTitles(options).map((title, i) => [title, OCCUPATIONS[i]?.code ?? ""]),
+  );
+  const observations: Observation[] = [];
+  while (lines[line] !== END_MARK) {
+    const { year, education, title = "" } = match(ROW, `a year's row or ${END_MARK}`);
+    const occupation = occupationOf.get(title);
+    if (occupation === undefined) {
+      line--;
+      return fail("a row with a title of the vocabulary");
+    }
+    // Whether the level exists is for careerProblem() to say.
+    observations.push({ year: Number(year), education: education as Education, occupation });
+  }
+  if (line !== lines.length - 1) fail("the last line of the resume");
+
+  const career: Career = {
+    id,
+    gender,
+    ethnicity,
+    ...(region === undefined ? {} : { region }),
+    ...(birthYear === undefined ? {} : { birthYear: Number(birthYear) }),
+    observations,
+  };
+  const problem = careerProblem(career);
+  if (problem !== undefined) {
+    throw new SyntaxError(`Cannot parse the resume of career ${quote(id)}: ${problem}`);
+  }
+  return { dataset, career };
+}
