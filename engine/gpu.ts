@@ -1,0 +1,259 @@
+import type { AnyKernel } from "./tape.ts";
+import {
+  bytesOf,
+  type DType,
+  describe,
+  type Parameter,
+  type Purpose,
+  sizeOf,
+  type Tensor,
+} from "./tensor.ts";
+
+/**
+ * Which variant of the hot kernels runs: `"flat"` uses neither workgroup memory nor barriers and
+ * suits software adapters; `"tiled"` stages tiles in workgroup memory and suits GPUs.
+ */
+export type Variant = "flat" | "tiled";
+
+/** Values that a tensor can be filled with. */
+export type Values =
+  | Float32Array<ArrayBuffer>
+  | Uint32Array<ArrayBuffer>
+  | Uint16Array<ArrayBuffer>;
+
+/** The device is gone: its memory is lost, and a new one must be opened. */
+export class GpuLostError extends Error {
+  override readonly name = "GpuLostError";
+  /** `"destroyed"` when we closed it, `"unknown"` when the driver did. */
+  readonly reason: GPUDeviceLostReason;
+
+  constructor({ reason, message }: GPUDeviceLostInfo) {
+    super(`Cannot use the GPU: the device must be open, got device lost (${reason}) ${message}`);
+    this.reason = reason;
+  }
+}
+
+/** Limits that kernels or models may exceed the defaults of; requested at the adapter's value. */
+const LIMITS = [
+  "maxBufferSize",
+  "maxStorageBufferBindingSize",
+  "maxStorageBuffersPerShaderStage",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupSizeX",
+  "maxComputeWorkgroupSizeY",
+  "maxComputeWorkgroupSizeZ",
+  "maxComputeWorkgroupsPerDimension",
+] as const satisfies (keyof GPUSupportedLimits)[];
+
+/** Features that kernels have a use for, where the adapter offers them. */
+const FEATURES: readonly GPUFeatureName[] = ["shader-f16", "timestamp-query", "subgroups"];
+
+/** Options of {@linkcode Gpu.open}. */
+export interface GpuOptions {
+  /** Kernel variant. @default {by adapter: "flat" on a software adapter, else "tiled"} */
+  readonly variant?: Variant;
+}
+
+/** What a new tensor holds and is for. */
+export interface TensorOptions {
+  readonly label: string;
+  readonly purpose?: Purpose;
+  readonly dtype?: DType;
+  /** Initial values; zeros if absent. */
+  readonly values?: Values;
+}
+
+/** An open GPU device, its persistent tensors and its compiled pipelines. */
+export class Gpu {
+  readonly device: GPUDevice;
+  readonly info: GPUAdapterInfo;
+  readonly variant: Variant;
+  /** Settles, never rejects, when the device is lost. */
+  readonly lost: Promise<GpuLostError>;
+  readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
+  #failure: Error | undefined;
+
+  private constructor(device: GPUDevice, info: GPUAdapterInfo, variant: Variant) {
+    this.device = device;
+    this.info = info;
+    this.variant = variant;
+    this.lost = device.lost.then((lost) => (this.#failure = new GpuLostError(lost)));
+    device.addEventListener("uncapturederror", ({ error }) => {
+      this.#failure ??= new Error(`Cannot run on the GPU: ${error.message}`);
+    });
+  }
+
+  /** Opens a device with the adapter's own limits and every feature that our kernels can use. */
+  static async open(adapter: GPUAdapter, { variant }: GpuOptions = {}): Promise<Gpu> {
+    const device = await adapter.requestDevice({
+      requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)),
+      requiredLimits: Object.fromEntries(
+        LIMITS.map((limit) => [limit, Number(adapter.limits[limit])]),
+      ),
+    });
+    return new Gpu(device, adapter.info, variant ?? (isSoftware(adapter.info) ? "flat" : "tiled"));
+  }
+
+  /**
+   * A persistent tensor.
+   *
+   * @throws {RangeError} If the values do not fill the shape, or the device cannot bind as much.
+   */
+  tensor(
+    shape: readonly number[],
+    { label, purpose = "inputs", dtype = "f32", values }: TensorOptions,
+  ): Tensor & { readonly buffer: GPUBuffer } {
+    const tensor = { shape, dtype, purpose, label, needsGradient: false };
+    const buffer = this.createBuffer(bytesOf(tensor), label);
+    if (values !== undefined) this.write({ ...tensor, buffer }, values);
+    return { ...tensor, buffer };
+  }
+
+  /** A trainable tensor with a gradient of zeros. */
+  parameter(shape: readonly number[], options: Omit<TensorOptions, "purpose">): Parameter {
+    const gradient = this.tensor(shape, { label: `d(${options.label})`, purpose: "gradients" });
+    return {
+      ...this.tensor(shape, { ...options, purpose: "weights" }),
+      needsGradient: true,
+      gradient,
+    };
+  }
+
+  /** Overwrites a persistent tensor; the values arrive before the next submit. */
+  write(tensor: Tensor, values: Values): void {
+    if (values.length !== sizeOf(tensor.shape) || tensor.buffer === undefined) {
+      throw new RangeError(
+        `Cannot write "${tensor.label}" ${describe(tensor)}: expected a persistent tensor and ` +
+          `${sizeOf(tensor.shape)} values, got ${values.length}`,
+      );
+    }
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    const ragged = bytes.length % 4;
+    const padded = ragged === 0 ? bytes : new Uint8Array(bytes.length + 4 - ragged);
+    if (ragged !== 0) padded.set(bytes);
+    this.device.queue.writeBuffer(tensor.buffer, 0, padded);
+  }
+
+  /** Copies a persistent f32 tensor back to the host. */
+  async read(tensor: Tensor): Promise<Float32Array<ArrayBuffer>> {
+    if (tensor.buffer === undefined) {
+      throw new TypeError(
+        `Cannot read "${tensor.label}" ${describe(tensor)}: it must be persistent, got an activation; read it from its plan`,
+      );
+    }
+    const [bytes] = await this.readBuffers([{ buffer: tensor.buffer, bytes: bytesOf(tensor) }]);
+    return new Float32Array(bytes!, 0, sizeOf(tensor.shape));
+  }
+
+  /** Copies the beginnings of buffers back to the host, after all work submitted so far. */
+  async readBuffers(
+    sources: readonly { readonly buffer: GPUBuffer; readonly bytes: number }[],
+  ): Promise<ArrayBuffer[]> {
+    const offsets: number[] = [];
+    let size = 0;
+    for (const { bytes } of sources) {
+      offsets.push(size);
+      size += Math.ceil(bytes / 8) * 8; // mapped ranges begin at multiples of 8
+    }
+    const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
+    const staging = this.device.createBuffer({ label: "readback", size: Math.max(8, size), usage });
+    const encoder = this.device.createCommandEncoder();
+    sources.forEach(({ buffer, bytes }, index) =>
+      encoder.copyBufferToBuffer(buffer, 0, staging, offsets[index]!, bytes),
+    );
+    this.device.queue.submit([encoder.finish()]);
+    try {
+      await staging.mapAsync(GPUMapMode.READ);
+    } catch (cause) {
+      this.check();
+      throw new Error("Cannot read from the GPU: mapping the buffer must succeed, got an error", {
+        cause,
+      });
+    }
+    this.check();
+    const copies = sources.map(({ bytes }, index) =>
+      staging.getMappedRange(offsets[index]!, Math.ceil(bytes / 4) * 4).slice(0),
+    );
+    staging.destroy();
+    return copies;
+  }
+
+  /**
+   * A zero-filled storage buffer.
+   *
+   * @throws {RangeError} If it exceeds what the device can bind at once.
+   */
+  createBuffer(bytes: number, label: string): GPUBuffer {
+    const { maxBufferSize, maxStorageBufferBindingSize } = this.device.limits;
+    const limit = Math.min(Number(maxBufferSize), Number(maxStorageBufferBindingSize));
+    if (bytes > limit) {
+      throw new RangeError(
+        `Cannot allocate "${label}": this device binds at most ${limit} bytes, got ${bytes}; use a smaller batch or model`,
+      );
+    }
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    return this.device.createBuffer({ label, size: bytes, usage });
+  }
+
+  /** The compiled pipeline of a kernel; compiled once for each choice of constants. */
+  pipeline(kernel: AnyKernel, constants: unknown): Promise<GPUComputePipeline> {
+    const key = `${kernel.name}(${JSON.stringify(constants)})`;
+    let pipeline = this.#pipelines.get(key);
+    if (pipeline === undefined) {
+      pipeline = this.#compile(kernel, constants, key);
+      this.#pipelines.set(key, pipeline);
+    }
+    return pipeline;
+  }
+
+  async #compile(
+    kernel: AnyKernel,
+    constants: unknown,
+    label: string,
+  ): Promise<GPUComputePipeline> {
+    const entry = (binding: number, type: GPUBufferBindingType): GPUBindGroupLayoutEntry => ({
+      binding,
+      visibility: GPUShaderStage.COMPUTE,
+      buffer: { type },
+    });
+    const bindGroupLayout = this.device.createBindGroupLayout({
+      label: kernel.name,
+      entries: [
+        entry(0, "uniform"),
+        ...Object.values(kernel.buffers).map((access, index) =>
+          entry(index + 1, access === "read" ? "read-only-storage" : "storage"),
+        ),
+      ],
+    });
+    try {
+      return await this.device.createComputePipelineAsync({
+        label,
+        layout: this.device.createPipelineLayout({ bindGroupLayouts: [bindGroupLayout] }),
+        compute: {
+          module: this.device.createShaderModule({ label, code: kernel.code(constants as never) }),
+        },
+      });
+    } catch (cause) {
+      this.check();
+      const what = cause instanceof Error ? cause.message : String(cause);
+      throw new Error(`Cannot compile ${label}: ${what}`, { cause });
+    }
+  }
+
+  /** Throws what the device reported since it was opened: its loss, or an error nobody caught. */
+  check(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Closes the device and frees all of its memory. */
+  destroy(): void {
+    this.device.destroy();
+  }
+}
+
+/** Whether an adapter computes on the CPU: Mesa's llvmpipe (lavapipe) or SwiftShader. */
+export function isSoftware(info: GPUAdapterInfo): boolean {
+  const names = `${info.vendor} ${info.architecture} ${info.device} ${info.description}`;
+  return info.isFallbackAdapter || /llvmpipe|lavapipe|swiftshader|software/i.test(names);
+}

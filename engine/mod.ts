@@ -1,0 +1,7 @@
+/** Device, tensors, ops and plans. @module */
+export * from "./gpu.ts";
+export * from "./plan.ts";
+export * from "./tape.ts";
+export * from "./tensor.ts";
+export * from "./ops/add.ts";
+export * from "./ops/linear.ts";

@@ -1,0 +1,244 @@
+import type { Gpu } from "./gpu.ts";
+import { type MemoryPlan, planMemory } from "./memory.ts";
+import type { RecordedDispatch, Tape } from "./tape.ts";
+import {
+  BINDING_ALIGNMENT,
+  byteOffsetOf,
+  bytesOf,
+  describe,
+  isParameter,
+  type Purpose,
+  rootOf,
+  type Tensor,
+} from "./tensor.ts";
+
+/** What {@linkcode Plan.describe} says. */
+export interface PlanDescription {
+  /** Dispatches of one replay, and how many of each kernel. */
+  readonly numDispatches: number;
+  readonly numDispatchesByKernel: Readonly<Record<string, number>>;
+  /** Bytes of the tensors that the plan touches, by purpose; activations before sharing. */
+  readonly bytes: Readonly<Record<Purpose, number>>;
+  /** Bytes of the activations' shared buffers. */
+  readonly sharedActivationBytes: number;
+  /** Bytes of device memory that the plan needs in all. */
+  readonly peakBytes: number;
+}
+
+interface Step {
+  readonly pipeline: GPUComputePipeline;
+  readonly bindGroup: GPUBindGroup;
+  readonly x: number;
+  readonly y: number;
+}
+
+/** Options of a {@linkcode Plan}. */
+export interface PlanOptions {
+  /** Activations to read after a run. */
+  readonly keep?: readonly Tensor[];
+  /** Lets activations share memory; off only to check that sharing changes nothing. @default {true} */
+  readonly shareMemory?: boolean;
+}
+
+/** A recorded tape with its memory laid out: compiled once, replayed with one submit a step. */
+export class Plan {
+  readonly memory: MemoryPlan;
+  readonly #gpu: Gpu;
+  readonly #dispatches: readonly RecordedDispatch[];
+  readonly #buffers = new Map<Tensor, GPUBuffer>();
+  readonly #owned: GPUBuffer[] = [];
+  #steps: readonly Step[] | undefined;
+
+  /**
+   * Lays out the memory of a tape; nothing is allocated or compiled before {@linkcode compile}.
+   *
+   * @param gpu Device that will run it.
+   * @param tape What to run.
+   * @param options What to keep.
+   */
+  constructor(gpu: Gpu, tape: Tape, { keep = [], shareMemory = true }: PlanOptions = {}) {
+    this.#gpu = gpu;
+    this.#dispatches = [...tape.dispatches];
+    this.memory = shareMemory
+      ? planMemory(this.#dispatches, keep)
+      : planMemory(this.#dispatches, this.#activations());
+  }
+
+  /** Dispatches and bytes, known before anything runs. */
+  describe(): PlanDescription {
+    const numDispatchesByKernel: Record<string, number> = {};
+    for (const { kernel } of this.#dispatches) {
+      numDispatchesByKernel[kernel.name] = (numDispatchesByKernel[kernel.name] ?? 0) + 1;
+    }
+    const bytes = { weights: 0, gradients: 0, optimizer: 0, inputs: 0, activations: 0 };
+    for (const tensor of this.#tensors()) bytes[tensor.purpose] += bytesOf(tensor);
+    const sharedActivationBytes = this.memory.blocks.reduce((sum, block) => sum + block, 0);
+    const { weights, gradients, optimizer, inputs } = bytes;
+    return {
+      numDispatches: this.#dispatches.length,
+      numDispatchesByKernel,
+      bytes,
+      sharedActivationBytes,
+      peakBytes: weights + gradients + optimizer + inputs + sharedActivationBytes,
+    };
+  }
+
+  /** Allocates buffers, compiles all pipelines in parallel and builds every bind group. */
+  async compile(): Promise<this> {
+    if (this.#steps !== undefined) return this;
+    const gpu = this.#gpu;
+    const pipelines = await Promise.all(
+      this.#dispatches.map(({ kernel, constants }) => gpu.pipeline(kernel, constants)),
+    );
+    gpu.device.pushErrorScope("out-of-memory");
+    const blocks = this.memory.blocks.map((bytes, index) =>
+      gpu.createBuffer(bytes, `activations ${index}`),
+    );
+    for (const [tensor, block] of this.memory.blockOf) this.#buffers.set(tensor, blocks[block]!);
+    const params = this.#packParams();
+    this.#owned.push(...blocks, params.buffer);
+    const outOfMemory = await gpu.device.popErrorScope();
+    if (outOfMemory !== null) {
+      this.destroy();
+      throw new RangeError(
+        `Cannot allocate a plan: the device must have ${this.describe().peakBytes} bytes free, got ${outOfMemory.message}; use a smaller batch`,
+      );
+    }
+    const bindGroups = new Map<string, GPUBindGroup>();
+    const ids = new Map<unknown, number>();
+    const idOf = (value: unknown): number =>
+      ids.get(value) ?? (ids.set(value, ids.size), ids.size - 1);
+    this.#steps = this.#dispatches.map((dispatch, index) => {
+      const pipeline = pipelines[index]!;
+      const resources: GPUBufferBinding[] = [
+        params.bindings[index]!,
+        ...Object.keys(dispatch.kernel.buffers).map((name) =>
+          this.#binding(dispatch.buffers[name]!),
+        ),
+      ];
+      const key = [
+        pipeline,
+        ...resources.flatMap(({ buffer, offset, size }) => [buffer, offset, size]),
+      ]
+        .map(idOf)
+        .join();
+      let bindGroup = bindGroups.get(key);
+      if (bindGroup === undefined) {
+        bindGroup = gpu.device.createBindGroup({
+          label: dispatch.kernel.name,
+          layout: pipeline.getBindGroupLayout(0),
+          entries: resources.map((resource, binding) => ({ binding, resource })),
+        });
+        bindGroups.set(key, bindGroup);
+      }
+      const limit = gpu.device.limits.maxComputeWorkgroupsPerDimension;
+      const x = Math.min(dispatch.workgroups, limit);
+      return { pipeline, bindGroup, x, y: Math.ceil(dispatch.workgroups / x) };
+    });
+    return this;
+  }
+
+  /** Replays the plan: one compute pass, one submit. */
+  run(): void {
+    submit(this.#gpu, [this]);
+  }
+
+  /** Encodes every dispatch into an open pass. */
+  encode(pass: GPUComputePassEncoder): void {
+    if (this.#steps === undefined) {
+      throw new Error("Cannot run a plan: it must be compiled first, call compile()");
+    }
+    let bound: GPUComputePipeline | undefined;
+    for (const { pipeline, bindGroup, x, y } of this.#steps) {
+      if (pipeline !== bound) pass.setPipeline((bound = pipeline));
+      pass.setBindGroup(0, bindGroup);
+      pass.dispatchWorkgroups(x, y);
+    }
+  }
+
+  /** Copies tensors back to the host with one submit: persistent ones, or those the plan keeps. */
+  async read(...tensors: Tensor[]): Promise<Float32Array<ArrayBuffer>[]> {
+    const bytes = await this.#gpu.readBuffers(
+      tensors.map((tensor) => ({ buffer: this.#buffer(tensor), bytes: bytesOf(tensor) })),
+    );
+    return bytes.map((copy) => new Float32Array(copy));
+  }
+
+  /** Frees the plan's own memory. */
+  destroy(): void {
+    for (const buffer of this.#owned.splice(0)) buffer.destroy();
+    this.#steps = undefined;
+  }
+
+  #buffer(tensor: Tensor): GPUBuffer {
+    const root = rootOf(tensor);
+    const buffer = root.buffer ?? this.#buffers.get(root);
+    if (buffer === undefined) {
+      throw new RangeError(
+        `Cannot find the memory of "${tensor.label}" ${describe(tensor)}: the plan must touch it and be compiled`,
+      );
+    }
+    return buffer;
+  }
+
+  #binding(tensor: Tensor): GPUBufferBinding {
+    return { buffer: this.#buffer(tensor), offset: byteOffsetOf(tensor), size: bytesOf(tensor) };
+  }
+
+  /** All params in one buffer, each at an aligned offset; equal ones share. */
+  #packParams(): { buffer: GPUBuffer; bindings: GPUBufferBinding[] } {
+    const device = this.#gpu.device;
+    const places = new Map<string, number>();
+    const contents: Uint8Array[] = [];
+    const blocks = this.#dispatches.map(({ kernel, params }) => {
+      const words = Object.keys(kernel.params).length;
+      const view = new DataView(new ArrayBuffer(Math.max(16, Math.ceil(words / 4) * 16)));
+      Object.entries(kernel.params).forEach(([name, type], index) => {
+        if (type === "u32") view.setUint32(4 * index, params[name]!, true);
+        else view.setFloat32(4 * index, params[name]!, true);
+      });
+      const bytes = new Uint8Array(view.buffer);
+      const key = bytes.join();
+      const place = places.get(key) ?? contents.push(bytes) - 1;
+      places.set(key, place);
+      return { place, size: bytes.length };
+    });
+    const packed = new Uint8Array(Math.max(1, contents.length) * BINDING_ALIGNMENT);
+    contents.forEach((bytes, place) => packed.set(bytes, place * BINDING_ALIGNMENT));
+    const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
+    const buffer = device.createBuffer({ label: "params", size: packed.length, usage });
+    device.queue.writeBuffer(buffer, 0, packed);
+    const bindings = blocks.map(({ place, size }) => ({
+      buffer,
+      offset: place * BINDING_ALIGNMENT,
+      size,
+    }));
+    return { buffer, bindings };
+  }
+
+  #activations(): Tensor[] {
+    return [...this.#tensors()].filter((tensor) => tensor.buffer === undefined);
+  }
+
+  #tensors(): Set<Tensor> {
+    const tensors = new Set<Tensor>();
+    for (const { buffers } of this.#dispatches) {
+      for (const tensor of Object.values(buffers)) {
+        const root = rootOf(tensor);
+        tensors.add(root);
+        if (isParameter(root)) tensors.add(root.gradient);
+      }
+    }
+    return tensors;
+  }
+}
+
+/** Runs compiled plans one after another in one compute pass and one submit. */
+export function submit(gpu: Gpu, plans: readonly Plan[]): void {
+  gpu.check();
+  const encoder = gpu.device.createCommandEncoder();
+  const pass = encoder.beginComputePass();
+  for (const plan of plans) plan.encode(pass);
+  pass.end();
+  gpu.device.queue.submit([encoder.finish()]);
+}

@@ -1,0 +1,203 @@
+import type { Access, Kernel, ParamType } from "../shaders/kernel.ts";
+import { addInto, copy } from "../shaders/elementwise.wgsl.ts";
+import type { Variant } from "./gpu.ts";
+import { type DType, describe, isParameter, rootOf, sizeOf, type Tensor } from "./tensor.ts";
+
+/** Everything one dispatch needs besides the kernel itself. */
+export interface Dispatch<Constants, Params extends string, Buffers extends string> {
+  readonly constants: Constants;
+  readonly params: Readonly<Record<Params, number>>;
+  readonly buffers: Readonly<Record<Buffers, Tensor>>;
+  /** Workgroups to launch; the plan folds more than the device's limit into two dimensions. */
+  readonly workgroups: number;
+}
+
+/** A dispatch as the tape keeps it, its types erased. */
+export interface RecordedDispatch extends Dispatch<unknown, string, string> {
+  readonly kernel: AnyKernel;
+}
+
+/** A kernel whose types are erased; its constants travel beside it. */
+export interface AnyKernel {
+  readonly name: string;
+  readonly params: Readonly<Record<string, ParamType>>;
+  readonly buffers: Readonly<Record<string, Access>>;
+  readonly code: (constants: never) => string;
+}
+
+/** Adds the gradient of one tensor to `dx`, or stores it where `accumulate` is false. */
+export type GradientWriter = (dx: Tensor, accumulate: boolean) => void;
+
+interface BackwardStep {
+  readonly output: Tensor;
+  readonly run: (dy: Tensor) => void;
+}
+
+/** Elements that one lane of an elementwise kernel handles in turn, and lanes of a workgroup. */
+const WORKGROUP_SIZE = 64;
+
+/**
+ * A list of dispatches, recorded before anything runs, and how to differentiate them.
+ *
+ * Ops append their dispatches and, with {@linkcode Tape.onBackward}, a step that appends the
+ * dispatches of their gradient. {@linkcode Tape.backward} runs these steps in reverse order, onto
+ * the same list. A gradient is stored by the first dispatch that writes it and added to by the
+ * rest, so activations' gradients never need clearing.
+ *
+ * Reverse-mode differentiation: Linnainmaa, 1970; for the tape form see
+ * Griewank & Walther, "Evaluating Derivatives", 2008, chapter 3.
+ */
+export class Tape {
+  /** Which variant of the hot kernels the ops record. */
+  readonly variant: Variant;
+  readonly #dispatches: RecordedDispatch[] = [];
+  readonly #backward: BackwardStep[] = [];
+  readonly #gradients = new Map<Tensor, Tensor>();
+  /** Tensors whose gradient is one and the same tensor, while any of them may still be read. */
+  readonly #sharers = new Map<Tensor, Set<Tensor>>();
+
+  constructor({ variant }: { readonly variant: Variant }) {
+    this.variant = variant;
+  }
+
+  /** What was recorded, in order. */
+  get dispatches(): readonly RecordedDispatch[] {
+    return this.#dispatches;
+  }
+
+  /**
+   * A new activation.
+   *
+   * @param shape Its shape; its memory is undefined until a dispatch writes it.
+   * @param options `from`: the tensors it is computed from, which decide whether it carries a gradient.
+   */
+  activation(
+    shape: readonly number[],
+    {
+      label,
+      dtype = "f32",
+      from = [],
+    }: {
+      readonly label: string;
+      readonly dtype?: DType;
+      readonly from?: readonly (Tensor | undefined)[];
+    },
+  ): Tensor {
+    const needsGradient = from.some((tensor) => tensor?.needsGradient === true);
+    return { shape, dtype, purpose: "activations", label, needsGradient };
+  }
+
+  /** Appends one dispatch. */
+  dispatch<
+    Constants,
+    Params extends Record<string, ParamType>,
+    Buffers extends Record<string, Access>,
+  >(
+    kernel: Kernel<Constants, Params, Buffers>,
+    dispatch: Dispatch<Constants, keyof Params & string, keyof Buffers & string>,
+  ): void {
+    this.#dispatches.push({ ...dispatch, kernel: kernel as AnyKernel });
+  }
+
+  /**
+   * Registers one op's backward step. It runs if a gradient reached `output`.
+   *
+   * @param output What the op computed.
+   * @param run Appends the dispatches of the gradient, given `dy`, shaped as `output`.
+   */
+  onBackward(output: Tensor, run: (dy: Tensor) => void): void {
+    if (output.needsGradient) this.#backward.push({ output, run });
+  }
+
+  /**
+   * Records every backward step, last op first.
+   *
+   * @param output Tensor to differentiate.
+   * @param seed Gradient of the loss with respect to `output`, of its shape; data, so that one
+   *   plan serves any scale of the loss.
+   */
+  backward(output: Tensor, seed: Tensor): void {
+    if (sizeOf(seed.shape) !== sizeOf(output.shape)) {
+      throw new RangeError(
+        `Cannot differentiate "${output.label}": the seed must be shaped ${describe(output)}, got ${describe(seed)}`,
+      );
+    }
+    this.#gradients.set(output, seed);
+    for (const { output: y, run } of this.#backward.toReversed()) {
+      const dy = this.#gradients.get(y);
+      if (dy === undefined) continue;
+      run(dy);
+      this.#sharers.get(dy)?.delete(y);
+    }
+    this.#backward.length = 0;
+  }
+
+  /**
+   * Gradient that has reached `tensor`.
+   *
+   * @throws {RangeError} If none has.
+   */
+  gradient(tensor: Tensor): Tensor {
+    const gradient = isParameter(tensor) ? tensor.gradient : this.#gradients.get(tensor);
+    if (gradient === undefined) {
+      throw new RangeError(
+        `Cannot give the gradient of "${tensor.label}": no gradient has reached it, call backward() first`,
+      );
+    }
+    return gradient;
+  }
+
+  /** Lets `write` add to the gradient of `x`; does nothing where `x` carries none. */
+  addGradient(x: Tensor, write: GradientWriter): void {
+    if (!x.needsGradient) return;
+    if (isParameter(x)) {
+      write(x.gradient, true);
+      return;
+    }
+    const held = this.#gradients.get(x);
+    const dx = held === undefined || this.#isShared(held) ? this.#ownGradient(x) : held;
+    if (held !== undefined && dx !== held) {
+      this.#sharers.get(held)?.delete(x);
+      this.elementwise(copy, { x: held, y: dx });
+    }
+    write(dx, held !== undefined);
+  }
+
+  /** The gradient of `x` is `dy` itself: shares the memory where nothing has reached `x` yet. */
+  passGradient(x: Tensor, dy: Tensor): void {
+    if (x.needsGradient && !isParameter(x) && !this.#gradients.has(x)) {
+      this.#gradients.set(x, dy);
+      const sharers = this.#sharers.get(dy) ?? new Set();
+      this.#sharers.set(dy, sharers.add(x));
+    } else {
+      this.addGradient(x, (dx) => this.elementwise(addInto, { x: dy, y: dx }));
+    }
+  }
+
+  /** Dispatches a kernel of one lane an element: `constants.storage`, `params.length`. */
+  elementwise<Buffers extends Record<string, Access>>(
+    kernel: Kernel<{ storage: "f32" | "f16"; workgroupSize: number }, { length: "u32" }, Buffers>,
+    buffers: Readonly<Record<keyof Buffers & string, Tensor>>,
+  ): void {
+    const { shape, dtype } = Object.values<Tensor>(buffers)[0]!;
+    const length = sizeOf(shape);
+    this.dispatch(kernel, {
+      constants: { storage: dtype === "f16" ? "f16" : "f32", workgroupSize: WORKGROUP_SIZE },
+      params: { length },
+      buffers,
+      workgroups: Math.ceil(length / WORKGROUP_SIZE),
+    });
+  }
+
+  /** Whether another tensor, whose gradient is yet to be read, has the same gradient tensor. */
+  #isShared(gradient: Tensor): boolean {
+    return rootOf(gradient).buffer !== undefined || (this.#sharers.get(gradient)?.size ?? 0) > 1;
+  }
+
+  #ownGradient(x: Tensor): Tensor {
+    const dx = this.activation(x.shape, { label: `d(${x.label})`, dtype: x.dtype });
+    this.#gradients.set(x, dx);
+    this.#sharers.set(dx, new Set([x]));
+    return dx;
+  }
+}

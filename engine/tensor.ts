@@ -1,0 +1,92 @@
+/** Element type of a tensor in GPU memory. */
+export type DType = "f32" | "f16" | "u32";
+
+/** Bytes per element of each {@linkcode DType}. */
+export const BYTES_PER_ELEMENT: Readonly<Record<DType, number>> = { f32: 4, f16: 2, u32: 4 };
+
+/** What a tensor's memory is for; `Plan.describe()` counts bytes by purpose. */
+export type Purpose = "weights" | "gradients" | "optimizer" | "inputs" | "activations";
+
+/**
+ * A dense, row-major array.
+ *
+ * Persistent tensors (weights, inputs, optimizer state) own a `buffer` and outlive plans.
+ * Activations have none: a plan gives them memory, and takes it back when nothing needs them.
+ */
+export interface Tensor {
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  readonly purpose: Purpose;
+  /** Shown in errors and descriptions. */
+  readonly label: string;
+  /** Whether gradients flow into this tensor. */
+  readonly needsGradient: boolean;
+  /** Memory of a persistent tensor; absent for activations. */
+  readonly buffer?: GPUBuffer;
+  /** The tensor whose memory this is a part of, and where it begins in bytes. */
+  readonly view?: { readonly of: Tensor; readonly byteOffset: number };
+}
+
+/** A trainable tensor; its gradient persists, so that micro-batches add up. */
+export interface Parameter extends Tensor {
+  readonly buffer: GPUBuffer;
+  readonly gradient: Tensor;
+}
+
+/** Whether a tensor is a {@linkcode Parameter}. */
+export function isParameter(tensor: Tensor): tensor is Parameter {
+  return "gradient" in tensor;
+}
+
+/** Number of elements of a shape. */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, length) => product * length, 1);
+}
+
+/** Bytes of a tensor's elements, rounded up to the 4 that WebGPU copies by. */
+export function bytesOf({ shape, dtype }: Pick<Tensor, "shape" | "dtype">): number {
+  return Math.max(4, Math.ceil((sizeOf(shape) * BYTES_PER_ELEMENT[dtype]) / 4) * 4);
+}
+
+/** `[2, 3] f32`, for error messages. */
+export function describe({ shape, dtype }: Pick<Tensor, "shape" | "dtype">): string {
+  return `[${shape.join(", ")}] ${dtype}`;
+}
+
+/** The tensor that holds the memory of `tensor`: itself, unless it is a view. */
+export function rootOf(tensor: Tensor): Tensor {
+  return tensor.view === undefined ? tensor : rootOf(tensor.view.of);
+}
+
+/** Where a tensor begins in the memory of {@linkcode rootOf}, in bytes. */
+export function byteOffsetOf(tensor: Tensor): number {
+  return tensor.view === undefined ? 0 : tensor.view.byteOffset + byteOffsetOf(tensor.view.of);
+}
+
+/** Bindings begin at multiples of this many bytes, the largest that WebGPU adapters may ask for. */
+export const BINDING_ALIGNMENT = 256;
+
+/**
+ * Rows `[begin, end)` of the first axis, sharing the memory of `tensor`.
+ *
+ * @throws {RangeError} If the rows lie outside, or do not begin at a multiple of 256 bytes.
+ */
+export function rows(tensor: Tensor, begin: number, end: number): Tensor {
+  const [length = 0, ...rest] = tensor.shape;
+  const byteOffset = begin * sizeOf(rest) * BYTES_PER_ELEMENT[tensor.dtype];
+  if (begin < 0 || end > length || begin >= end || byteOffset % BINDING_ALIGNMENT !== 0) {
+    throw new RangeError(
+      `Cannot view rows of "${tensor.label}" ${describe(tensor)}: rows must lie within [0, ${length}) ` +
+        `and begin at a multiple of ${BINDING_ALIGNMENT} bytes, got [${begin}, ${end}) at byte ${byteOffset}`,
+    );
+  }
+  const { dtype, purpose, label, needsGradient } = tensor;
+  return {
+    shape: [end - begin, ...rest],
+    dtype,
+    purpose,
+    label: `${label}[${begin}:${end}]`,
+    needsGradient,
+    view: { of: tensor, byteOffset },
+  };
+}

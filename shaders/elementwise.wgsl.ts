@@ -1,0 +1,79 @@
+/**
+ * Kernels of one lane an element.
+ *
+ *     copy      y  = x
+ *     addInto   y += x
+ *     add       y  = a + b
+ */
+import { type Access, kernel, type Kernel, paramsBinding, type Storage } from "./kernel.ts";
+import { wgsl } from "./wgsl.ts";
+
+/** Constants of every elementwise kernel. */
+export interface ElementwiseConstants {
+  readonly storage: Storage;
+  readonly workgroupSize: number;
+}
+
+/** Elementwise kernels know only how many elements there are. */
+export const ELEMENTWISE_PARAMS = { length: "u32" } as const;
+
+/** `enable f16;` where the storage needs it; goes first in a kernel. */
+export function enableF16(storage: Storage): string {
+  return storage === "f16" ? "enable f16;" : "";
+}
+
+/** Declares storage buffers at bindings 1…, all of one element type. */
+export function storageBindings(
+  buffers: Readonly<Record<string, Access>>,
+  typeOf: (name: string) => string,
+): string {
+  return Object.entries(buffers)
+    .map(
+      ([name, access], index) =>
+        `@group(0) @binding(${index + 1}) var<storage, ${access}> ${name}: array<${typeOf(name)}>;`,
+    )
+    .join("\n    ");
+}
+
+/** A kernel that runs `body` for every element `i`; `T` is the storage type. */
+export function elementwise<const Buffers extends Record<string, Access>>(
+  name: string,
+  buffers: Buffers,
+  body: string,
+): Kernel<ElementwiseConstants, typeof ELEMENTWISE_PARAMS, Buffers> {
+  return kernel({
+    name,
+    params: ELEMENTWISE_PARAMS,
+    buffers,
+    code: ({ storage, workgroupSize }: ElementwiseConstants) =>
+      wgsl`
+    ${enableF16(storage)}
+    alias T = ${storage};
+    ${paramsBinding(ELEMENTWISE_PARAMS)}
+    ${storageBindings(buffers, () => "T")}
+
+    @compute @workgroup_size(${workgroupSize})
+    fn main(
+      @builtin(workgroup_id) workgroup: vec3u,
+      @builtin(num_workgroups) grid: vec3u,
+      @builtin(local_invocation_index) lane: u32,
+    ) {
+      let i = (workgroup.y * grid.x + workgroup.x) * ${workgroupSize}u + lane;
+      if (i >= params.length) { return; }
+      ${body}
+    }`,
+  });
+}
+
+/** `y = x`. */
+export const copy = elementwise("copy", { x: "read", y: "read_write" }, "y[i] = x[i];");
+
+/** `y += x`. */
+export const addInto = elementwise("addInto", { x: "read", y: "read_write" }, "y[i] += x[i];");
+
+/** `y = a + b`. */
+export const add = elementwise(
+  "add",
+  { a: "read", b: "read", y: "read_write" },
+  "y[i] = T(f32(a[i]) + f32(b[i]));",
+);

@@ -1,0 +1,107 @@
+/**
+ * Matrix products for software adapters: no workgroup memory, no barriers.
+ *
+ *     nn  c[m, n] = Σ_k a[m, k] · b[k, n]
+ *     nt  c[m, n] = Σ_k a[m, k] · b[n, k]
+ *     tn  c[m, n] = Σ_k a[k, m] · b[k, n]
+ *
+ * A lane owns a register tile of `tileRows` × `tileColumns`; a workgroup is one row of such
+ * tiles. The rows are the same for all lanes, so that loads of `a` are uniform: a software
+ * adapter turns them into one scalar load, and only loads of `b` into gathers.
+ * Indices are clamped rather than tested, so that the inner loop has no branches.
+ */
+import { kernel, paramsBinding, type Storage } from "./kernel.ts";
+import { enableF16 } from "./elementwise.wgsl.ts";
+import { wgsl } from "./wgsl.ts";
+
+/** Which operand of a product is transposed: none, the second, or the first. */
+export type Layout = "nn" | "nt" | "tn";
+
+/** Constants shared by both variants of the product. */
+export interface MatmulConstants {
+  readonly layout: Layout;
+  /** Storage of `a`, `b` and `bias`; sums are in f32. */
+  readonly storage: Storage;
+  /** Storage of `c`. */
+  readonly output: Storage;
+  /** Adds to `c` instead of storing. */
+  readonly accumulate: boolean;
+  /** Adds `bias[n]` to every row; without it, `bias` is bound but unread. */
+  readonly bias: boolean;
+}
+
+/** Constants of {@linkcode matmulFlat}. */
+export interface MatmulFlatConstants extends MatmulConstants {
+  readonly tileRows: number;
+  readonly tileColumns: number;
+  readonly workgroupSize: number;
+}
+
+const PARAMS = { numRows: "u32", numColumns: "u32", depth: "u32" } as const;
+const BUFFERS = { a: "read", b: "read", bias: "read", c: "read_write" } as const;
+
+const each = (count: number, line: (i: number) => string): string =>
+  Array.from({ length: count }, (_, i) => line(i)).join("\n      ");
+
+/** `c (+)= a · b (+ bias)`, one register tile a lane. */
+export const matmulFlat = kernel({
+  name: "matmulFlat",
+  params: PARAMS,
+  buffers: BUFFERS,
+  code: ({
+    layout,
+    storage,
+    output,
+    accumulate,
+    bias,
+    tileRows,
+    tileColumns,
+    workgroupSize,
+  }: MatmulFlatConstants) => {
+    const sum = (row: number, column: number) => `sum${row}x${column}`;
+    const store = (row: number, column: number) => {
+      const value = `${sum(row, column)}${bias ? ` + f32(bias[n])` : ""}`;
+      return accumulate ? `c[i] = ${output}(f32(c[i]) + ${value});` : `c[i] = ${output}(${value});`;
+    };
+    return wgsl`
+    ${enableF16(storage === "f16" ? storage : output)}
+    ${paramsBinding(PARAMS)}
+    @group(0) @binding(1) var<storage, read> a: array<${storage}>;
+    @group(0) @binding(2) var<storage, read> b: array<${storage}>;
+    @group(0) @binding(3) var<storage, read> bias: array<${storage}>;       // [numColumns]
+    @group(0) @binding(4) var<storage, read_write> c: array<${output}>;     // [numRows, numColumns]
+
+    @compute @workgroup_size(${workgroupSize})
+    fn main(
+      @builtin(workgroup_id) workgroup: vec3u,
+      @builtin(num_workgroups) grid: vec3u,
+      @builtin(local_invocation_index) lane: u32,
+    ) {
+      let tilesAcross = (params.numColumns + ${workgroupSize * tileColumns - 1}u) / ${workgroupSize * tileColumns}u;
+      let tile = workgroup.y * grid.x + workgroup.x;
+      let row = tile / tilesAcross * ${tileRows}u;
+      let column = (tile % tilesAcross * ${workgroupSize}u + lane) * ${tileColumns}u;
+      if (row >= params.numRows) { return; }
+
+      ${each(tileRows, (r) => `let row${r} = min(row + ${r}u, params.numRows - 1u)${layout === "tn" ? "" : " * params.depth"};`)}
+      ${each(tileColumns, (j) => `let column${j} = min(column + ${j}u, params.numColumns - 1u)${layout === "nt" ? " * params.depth" : ""};`)}
+      ${each(tileRows, (r) => each(tileColumns, (j) => `var ${sum(r, j)} = 0.0;`))}
+
+      for (var k = 0u; k < params.depth; k++) {
+        ${each(tileColumns, (j) => `let b${j} = f32(b[${layout === "nt" ? `column${j} + k` : `k * params.numColumns + column${j}`}]);`)}
+        ${each(tileRows, (r) => {
+          const a = `let a${r} = f32(a[${layout === "tn" ? `k * params.numRows + row${r}` : `row${r} + k`}]);`;
+          return `${a} ${each(tileColumns, (j) => `${sum(r, j)} = fma(a${r}, b${j}, ${sum(r, j)});`)}`;
+        })}
+      }
+
+      ${each(
+        tileColumns,
+        (j) => `if (column + ${j}u < params.numColumns) {
+        let n = column + ${j}u;
+        ${each(tileRows, (r) => `if (row + ${r}u < params.numRows) { let i = (row + ${r}u) * params.numColumns + n; ${store(r, j)} }`)}
+      }`,
+      )}
+    }`;
+  },
+});

@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import type { Variant } from "../../engine/gpu.ts";
+import { linear } from "../../engine/ops/linear.ts";
+import { linearReference } from "../reference/linear.ts";
+import { centralDifferences, dot } from "../gradient.ts";
+import { assertClose, openGpu, uniform } from "../support.ts";
+import { runOp } from "./run_op.ts";
+
+const gpu = await openGpu();
+after(() => gpu.destroy());
+
+// Dot products of up to 300 terms in [-1, 1): f32 rounds each partial sum, of size up to 20.
+const TOLERANCE = { rtol: 2e-6, atol: 2e-5 };
+
+// [rows, dIn, dOut]: one element; ragged and odd; one flat tile (16 x 64); one GPU tile; several.
+const SHAPES = [
+  [1, 1, 1],
+  [3, 5, 7],
+  [16, 8, 64],
+  [64, 16, 64],
+  [65, 33, 130],
+  [1, 300, 9],
+] as const;
+
+for (const variant of ["flat", "tiled"] satisfies Variant[]) {
+  for (const [numRows, dIn, dOut] of SHAPES) {
+    const x = uniform(numRows * dIn, 1);
+    const weight = uniform(dOut * dIn, 2);
+    const bias = uniform(dOut, 3);
+    const dy = uniform(numRows * dOut, 4);
+    const at = {
+      x: Float64Array.from(x),
+      weight: Float64Array.from(weight),
+      bias: Float64Array.from(bias),
+    };
+
+    test(`linear() ${variant} of [${numRows}, ${dIn}] to ${dOut} matches float64, forward and backward`, async () => {
+      const { y, gradients } = await runOp(gpu, variant, {
+        inputs: {
+          x: { shape: [numRows, dIn], values: x },
+          weight: { shape: [dOut, dIn], values: weight },
+          bias: { shape: [dOut], values: bias },
+        },
+        dy,
+        op: (tape, t) => linear(tape, t.x, t.weight, t.bias),
+      });
+      assertClose(y, linearReference(at), { what: "y", ...TOLERANCE });
+      for (const name of ["x", "weight", "bias"] as const) {
+        if (at[name].length > 5000) continue;
+        const loss = (value: Float64Array) => dot(linearReference({ ...at, [name]: value }), dy);
+        assertClose(gradients[name], centralDifferences(loss, at[name]), {
+          what: `d${name}`,
+          ...TOLERANCE,
+        });
+      }
+    });
+  }
+
+  test(`linear() ${variant} reaches outputs beyond 65 535 workgroups`, async () => {
+    // 66,000 rows of tiles: 66,000 x 16 rows in the flat variant, 64 in the tiled one.
+    const numRows = variant === "flat" ? 66_000 * 16 : 66_000 * 64;
+    const x = uniform(numRows, 5);
+    const { y } = await runOp(gpu, variant, {
+      inputs: {
+        x: { shape: [numRows, 1], values: x },
+        weight: { shape: [1, 1], values: new Float32Array([0.5]) },
+      },
+      op: (tape, t) => linear(tape, t.x, t.weight),
+    });
+    assertClose(
+      y.subarray(-1000),
+      x.subarray(-1000).map((value) => value / 2),
+      { what: "y", rtol: 0, atol: 0 },
+    );
+  });
+}
+
+test("linear() adds to a gradient that is already there", async () => {
+  const inputs = {
+    x: { shape: [2, 3], values: uniform(6, 1) },
+    weight: { shape: [3, 3], values: uniform(9, 2) },
+  };
+  const dy = uniform(6, 3);
+  const once = await runOp(gpu, "flat", {
+    inputs,
+    dy,
+    op: (tape, t) => linear(tape, t.x, t.weight),
+  });
+  const twice = await runOp(gpu, "flat", {
+    inputs,
+    dy,
+    op: (tape, t) => linear(tape, t.x, t.weight),
+    runs: 2,
+  });
+  for (const name of ["x", "weight"] as const) {
+    const expected = once.gradients[name].map((value) => 2 * value);
+    assertClose(twice.gradients[name], expected, { what: `d${name}`, rtol: 1e-6, atol: 1e-6 });
+  }
+});
+
+test("linear() throws when the weight does not fit", async () => {
+  await assert.rejects(
+    runOp(gpu, "flat", {
+      inputs: {
+        x: { shape: [2, 4], values: uniform(8, 1) },
+        weight: { shape: [3, 5], values: uniform(15, 1) },
+      },
+      op: (tape, t) => linear(tape, t.x, t.weight),
+    }),
+    {
+      name: "RangeError",
+      message:
+        "Cannot apply linear() to x [2, 4] f32: weight must be [dOut, 4] f32, got [3, 5] f32",
+    },
+  );
+});
