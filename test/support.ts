@@ -27,7 +27,7 @@ export async function openTestAdapter(): Promise<GPUAdapter> {
   const adapter = await entry.requestAdapter();
   if (adapter === null) {
     throw new Error(
-      "Cannot open an adapter: this runtime must offer one Vulkan, Metal or Direct3D 12 driver, got none; install one with: npm run setup:adapter",
+      "Cannot open an adapter: this runtime must offer one Vulkan, Metal or Direct3D 12 driver, got none; install one with: npx tenure setup-adapter",
     );
   }
   return adapter;

@@ -96,7 +96,7 @@ export function adviceFor(kind: AdapterKind): string | undefined {
     case "lavapipe":
       return "a GPU with a Vulkan driver would be far faster";
     case "swiftshader":
-      return "Mesa's lavapipe is about 7 times faster: npm run setup:adapter";
+      return "Mesa's lavapipe is about 7 times faster: npx tenure setup-adapter";
     case "software":
       return "a GPU with a Vulkan, Metal or Direct3D 12 driver would be far faster";
   }

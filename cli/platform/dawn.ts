@@ -152,6 +152,6 @@ function missingAdapter(env: Readonly<Record<string, string | undefined>>): stri
     `Cannot open an adapter${wanted}${given}: Dawn must accept one Vulkan, Metal or Direct3D 12 driver, got none; ` +
     (choice || drivers
       ? "unset the variable to search for any adapter"
-      : "install one with: npm run setup:adapter, or SwiftShader with: npm install --include=optional")
+      : "install one with: npx tenure setup-adapter, or SwiftShader with: npm install --include=optional")
   );
 }

@@ -1,0 +1,223 @@
+import { readFileSync } from "node:fs";
+import { arch, cpus, platform, totalmem } from "node:os";
+import type { Command } from "commander";
+import { type AdapterKind, adviceFor, lavapipeManifests } from "../platform/adapter.ts";
+import { type OpenedAdapter, openAdapter } from "../platform/dawn.ts";
+import { EXIT, explain } from "../platform/errors.ts";
+import { packageVersion } from "../platform/version.ts";
+
+/** Optional features, and what each one is good for. */
+const FEATURES = {
+  "shader-f16": "half-precision weights: half the memory",
+  subgroups: "faster sums across a workgroup",
+  "timestamp-query": "times of single kernels",
+  "chromium-experimental-subgroup-matrix": "matrix units",
+} as const;
+
+/** Limits that decide how large a model and a batch may be. */
+const LIMITS = [
+  "maxBufferSize",
+  "maxStorageBufferBindingSize",
+  "maxStorageBuffersPerShaderStage",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupsPerDimension",
+] as const;
+
+/** What `tenure doctor --json` prints. */
+export interface Diagnosis {
+  readonly ok: boolean;
+  readonly tenure: string;
+  readonly runtime: string;
+  readonly system: string;
+  readonly cores: number;
+  readonly memoryBytes: number;
+  readonly adapter: AdapterReport | null;
+  /** One sentence for each thing that is missing, with its remedy. */
+  readonly advice: readonly string[];
+}
+
+/** The part of the diagnosis about the adapter. */
+export interface AdapterReport {
+  readonly kind: AdapterKind;
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly driver: string;
+  readonly subgroupSizes: readonly [number, number];
+  readonly features: Readonly<Record<string, boolean>>;
+  readonly limits: Readonly<Record<string, number>>;
+  /** Time of one small copy to the device and back, in ms; the median of several. */
+  readonly roundTripMs: number;
+}
+
+/** Adds `tenure doctor` to the program. */
+export function doctor(program: Command): void {
+  program
+    .command("doctor")
+    .description("Report which adapter runs, what it can do, and what would be faster.")
+    .option("--json", "print one JSON object instead of text")
+    .addHelpText(
+      "after",
+      `
+Ends with exit code 4 when no adapter works.
+
+Examples:
+  $ tenure doctor
+  $ tenure doctor --json | jq .adapter.kind
+  $ TENURE_ADAPTER=swiftshader tenure doctor`,
+    )
+    .action(async ({ json }: { json?: boolean }) => {
+      const diagnosis = await diagnose();
+      process.stdout.write(json ? `${JSON.stringify(diagnosis, null, 2)}\n` : format(diagnosis));
+      if (!diagnosis.ok) process.exitCode = EXIT.device;
+    });
+}
+
+/** Examines the machine; a missing adapter is a finding, not an error. */
+async function diagnose(): Promise<Diagnosis> {
+  const machine = {
+    tenure: packageVersion(),
+    runtime: `Node ${process.versions.node}`,
+    system: `${systemName()}, ${platform()} ${arch()}`,
+    cores: cpus().length,
+    memoryBytes: totalmem(),
+  };
+  try {
+    const opened = await openAdapter();
+    const adapter = await examine(opened);
+    return { ok: true, ...machine, adapter, advice: adviseOn(adapter) };
+  } catch (error) {
+    const { line, exitCode } = explain(error);
+    if (exitCode === EXIT.usage) throw error;
+    return { ok: false, ...machine, adapter: null, advice: [line] };
+  }
+}
+
+function systemName(): string {
+  try {
+    const text = readFileSync("/etc/os-release", "utf8");
+    return /^PRETTY_NAME="?([^"\n]+)/m.exec(text)?.[1] ?? "Linux";
+  } catch {
+    return platform() === "darwin" ? "macOS" : platform();
+  }
+}
+
+async function examine({ adapter, kind }: OpenedAdapter): Promise<AdapterReport> {
+  const { info, features, limits } = adapter;
+  return {
+    kind,
+    vendor: info.vendor,
+    architecture: info.architecture,
+    driver: info.description || info.device,
+    subgroupSizes: [info.subgroupMinSize, info.subgroupMaxSize],
+    features: Object.fromEntries(
+      Object.keys(FEATURES).map((name) => [name, features.has(name as GPUFeatureName)]),
+    ),
+    limits: Object.fromEntries(LIMITS.map((name) => [name, limits[name]])),
+    roundTripMs: await timeRoundTrip(adapter),
+  };
+}
+
+/** Proves that the adapter gives out a working device: bytes written come back. */
+async function timeRoundTrip(adapter: GPUAdapter): Promise<number> {
+  const device = await adapter.requestDevice();
+  try {
+    const sent = Uint32Array.of(0x600d, 0xcafe, 1, 2);
+    const { STORAGE, COPY_SRC, COPY_DST, MAP_READ } = GPUBufferUsage;
+    const source = device.createBuffer({ size: 16, usage: STORAGE | COPY_SRC | COPY_DST });
+    const target = device.createBuffer({ size: 16, usage: MAP_READ | COPY_DST });
+    const times: number[] = [];
+    for (let repeat = 0; repeat < 9; repeat++) {
+      const begin = performance.now();
+      device.queue.writeBuffer(source, 0, sent);
+      const encoder = device.createCommandEncoder();
+      encoder.copyBufferToBuffer(source, 0, target, 0, 16);
+      device.queue.submit([encoder.finish()]);
+      await target.mapAsync(GPUMapMode.READ);
+      const received = new Uint32Array(target.getMappedRange().slice(0));
+      target.unmap();
+      if (received.some((value, i) => value !== sent[i])) {
+        throw new Error(
+          `Cannot use the adapter: bytes must come back as written, got ${received.join(", ")}`,
+        );
+      }
+      times.push(performance.now() - begin);
+    }
+    return times.toSorted((a, b) => a - b)[times.length >> 1]!;
+  } finally {
+    device.destroy();
+  }
+}
+
+function adviseOn({ kind, features, limits }: AdapterReport): string[] {
+  const advice: string[] = [];
+  const choice = process.env["TENURE_ADAPTER"];
+  const faster = adviceFor(kind);
+  if (choice)
+    advice.push(`TENURE_ADAPTER=${choice} rules out the others: unset it to use the best`);
+  else if (kind === "swiftshader" && lavapipeManifests().length > 0) {
+    advice.push(
+      "Dawn refuses the lavapipe on this machine (it needs Mesa 23 or newer); a newer one is about 7 times faster: npx tenure setup-adapter",
+    );
+  } else if (faster !== undefined) advice.push(faster.replace(/^a /, "A "));
+  if (features["shader-f16"] === false) {
+    advice.push("Without shader-f16, weights stay in f32: twice the memory");
+  }
+  if (limits["maxStorageBufferBindingSize"]! < 2 ** 30) {
+    const mib = Math.floor(limits["maxStorageBufferBindingSize"]! / 2 ** 20);
+    advice.push(`A single tensor holds at most ${mib} MiB here; larger ones must be split`);
+  }
+  return advice;
+}
+
+function format(diagnosis: Diagnosis): string {
+  const { adapter } = diagnosis;
+  const rows: [string, string][] = [
+    ["tenure", diagnosis.tenure],
+    ["Runtime", diagnosis.runtime],
+    ["System", `${diagnosis.system}`],
+    ["Machine", `${diagnosis.cores} cores, ${formatBytes(diagnosis.memoryBytes)} of memory`],
+  ];
+  if (adapter === null) {
+    rows.push(["Adapter", "none"]);
+  } else {
+    const [least, most] = adapter.subgroupSizes;
+    rows.push(
+      ["Adapter", `${adapter.driver} (${adapter.kind === "gpu" ? "GPU" : "software, on the CPU"})`],
+      ["Kind", adapter.kind],
+      ["Subgroups", least === most ? `${least} lanes` : `${least} to ${most} lanes`],
+      ["Round trip", `${adapter.roundTripMs.toFixed(2)} ms for a write and a read`],
+    );
+  }
+  const sections = [rows.map(([name, value]) => `${name.padEnd(12)}${value}`).join("\n")];
+  if (adapter !== null) {
+    sections.push(
+      section(
+        "Features",
+        Object.entries(FEATURES).map(
+          ([name, use]) => `${adapter.features[name] ? "yes" : "no "}  ${name.padEnd(38)}${use}`,
+        ),
+      ),
+      section(
+        "Limits",
+        Object.entries(adapter.limits).map(
+          ([name, value]) =>
+            `${name.padEnd(34)}${name.endsWith("Size") ? formatBytes(value) : value}`,
+        ),
+      ),
+    );
+  }
+  if (diagnosis.advice.length > 0) sections.push(section("Advice", diagnosis.advice));
+  return `${sections.join("\n\n")}\n`;
+}
+
+function section(title: string, lines: readonly string[]): string {
+  return [title, ...lines.map((line) => `  ${line}`)].join("\n");
+}
+
+function formatBytes(bytes: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+  const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log2(bytes) / 10)));
+  const value = bytes / 1024 ** power;
+  return `${Number.isInteger(value) ? value : value.toFixed(1)} ${units[power]}`;
+}
