@@ -1,15 +1,16 @@
 import type { Career, Education, Observation } from "./career.ts";
 import { careerProblem, quote } from "./career_check.ts";
 import { OCCUPATIONS } from "./occupations.ts";
-import { END_MARK, resumeTitles, type ResumeOptions } from "./resume.ts";
+import { END_MARK, FIXED_WORDING, resumeTitles, type ResumeOptions } from "./resume.ts";
 
-const FIRST_LINE = /^<A worker from the (?<dataset>[^<>]+) dataset>$/;
-const PERSON_LINE =
-  /^The following information is available about the work history of a (?<gender>\S+) (?<ethnicity>.+?) US worker(?: residing in the (?<region>.+) region)?\.$/;
-const BIRTH_LINE = /^The worker was born in (?<birthYear>\d{4})\.$/;
-const LAST_HEADER_LINE =
-  "The worker has the following records of work experience, one entry per line, " +
-  "including year, education level, and the job title:";
+// The wording has no characters that a regular expression would read otherwise.
+const { opening, history, birth, records } = FIXED_WORDING;
+const FIRST_LINE = new RegExp(`^${opening} (?<dataset>[^<>]+) dataset>$`);
+const PERSON_LINE = new RegExp(
+  String.raw`^${history} (?<gender>\S+) (?<ethnicity>.+?) US worker` +
+    String.raw`(?: residing in the (?<region>.+) region)?\.$`,
+);
+const BIRTH_LINE = new RegExp(String.raw`^${birth}(?<birthYear>\d{4})\.$`);
 const ROW = /^(?<year>\d{4}) \((?<education>[a-z ]+)\): (?<title>.+)$/;
 
 /** A career read back from its resume. */
@@ -50,7 +51,7 @@ export function parseResume(text: string, options: ParseResumeOptions): ParsedRe
   const { gender = "", ethnicity = "", region } = match(PERSON_LINE, "the line on the person");
   const told = BIRTH_LINE.test(lines[line] ?? "");
   const { birthYear } = told ? match(BIRTH_LINE, "the line on the birth") : {};
-  if (lines[line] !== LAST_HEADER_LINE) fail(quote(LAST_HEADER_LINE));
+  if (lines[line] !== records) fail(quote(records));
   line++;
 
   const occupationOf = new Map(

@@ -6,6 +6,19 @@ import { Random } from "./random.ts";
 /** Last line of every resume. */
 export const END_MARK = "<END OF DATA>";
 
+/**
+ * The wording that is the same in every resume; the text of a person stands between. Each is
+ * one piece to a tokenizer trained on resumes.
+ */
+export const FIXED_WORDING = {
+  opening: "<A worker from the",
+  history: "The following information is available about the work history of a",
+  birth: "The worker was born in ",
+  records:
+    "The worker has the following records of work experience, one entry per line, " +
+    "including year, education level, and the job title:",
+} as const;
+
 /** How a career is worded. */
 export interface ResumeOptions {
   /**
@@ -176,14 +189,12 @@ function headerLines(career: Career, options: ResumeOptions): string[] {
   if (problem !== undefined) throw cannotRender(career, problem);
   const residing = region === undefined ? "" : ` residing in the ${region} region`;
   return [
-    `<A worker from the ${dataset} dataset>\n`,
-    "The following information is available about the work history of a " +
-      `${gender} ${ethnicity} US worker${residing}.\n`,
+    `${FIXED_WORDING.opening} ${dataset} dataset>\n`,
+    `${FIXED_WORDING.history} ${gender} ${ethnicity} US worker${residing}.\n`,
     ...(birthYear && career.birthYear !== undefined
-      ? [`The worker was born in ${career.birthYear}.\n`]
+      ? [`${FIXED_WORDING.birth}${career.birthYear}.\n`]
       : []),
-    "The worker has the following records of work experience, one entry per line, " +
-      "including year, education level, and the job title:\n",
+    `${FIXED_WORDING.records}\n`,
   ];
 }
 

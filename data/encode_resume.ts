@@ -1,0 +1,148 @@
+import type { EncodedResume, TitleSpan } from "./batch.ts";
+import type { Career } from "./career.ts";
+import { occupationIndex, OCCUPATIONS } from "./occupations.ts";
+import {
+  END_MARK,
+  promptParts,
+  renderResume,
+  resumeParts,
+  resumeTitles,
+  rowPrefix,
+  type Question,
+  type ResumeOptions,
+  type ResumeParts,
+} from "./resume.ts";
+import { RESUME_PATTERN } from "./tokenizer/pieces.ts";
+import { PAD_TOKEN, Tokenizer } from "./tokenizer/tokenizer.ts";
+import { trainBpe } from "./tokenizer/train_bpe.ts";
+import type { TokenizerJson } from "./tokenizer/tokenizer_json.ts";
+
+/** Options for {@linkcode trainResumeTokenizer}. */
+export interface TrainResumeTokenizerOptions extends ResumeOptions {
+  /** Tokens wanted; at least 258. */
+  readonly vocabSize: number;
+}
+
+/**
+ * Trains a tokenizer on resumes, in which a common title is a single token.
+ *
+ * Train on the training people only. Each title of the vocabulary counts once more than the
+ * resumes have it, so that words of unseen titles are known where titles share them.
+ *
+ * @returns The content of a `tokenizer.json`, for `Tokenizer.fromJson()`.
+ * @throws {RangeError} If `vocabSize` is below 258, or a career is not fit for a resume.
+ */
+export function trainResumeTokenizer(
+  careers: Iterable<Career>,
+  options: TrainResumeTokenizerOptions,
+): TokenizerJson {
+  const { vocabSize } = options;
+  const texts = (function* () {
+    for (const career of careers) yield renderResume(career, options).text;
+    for (const title of resumeTitles(options)) yield ` ${title}`;
+  })();
+  return trainBpe(texts, {
+    vocabSize,
+    pattern: RESUME_PATTERN,
+    specialTokens: [PAD_TOKEN, END_MARK],
+  });
+}
+
+/**
+ * A career's resume as tokens, with the place of each title.
+ *
+ * Header lines, row prefixes, titles and line feeds are encoded each on its own and joined, so
+ * that a title's tokens are those of {@linkcode titleTokens} with any tokenizer. With one from
+ * {@linkcode trainResumeTokenizer} they are the tokens of the text as a whole, too.
+ *
+ * @returns The tokens of `renderResume()`; `previous` is told even of a year that `lastRows`
+ * leaves out.
+ * @throws {RangeError} If the career or an option is not fit for a resume.
+ */
+export function encodeResume(
+  career: Career,
+  tokenizer: Tokenizer,
+  options: ResumeOptions = {},
+): EncodedResume {
+  const parts = resumeParts(career, options);
+  const { tokens, spans } = encodeParts(parts, tokenizer);
+  const titles = parts.rows.map(({ observation }, i): TitleSpan => {
+    const { start, end } = spans[i]!;
+    const occupation = occupationIndex(career.observations[observation]!.occupation);
+    const before = career.observations[observation - 1];
+    return {
+      start,
+      end,
+      occupation,
+      ...(before === undefined ? {} : { previous: occupationIndex(before.occupation) }),
+    };
+  });
+  tokens.push(tokenizer.endId);
+  return { id: career.id, tokens: Uint32Array.from(tokens), titles };
+}
+
+/**
+ * The tokens of `renderPrompt()`: a career up to the year in question, its title to follow.
+ *
+ * @throws {RangeError} As `renderPrompt()`.
+ */
+export function encodePrompt(
+  career: Career,
+  question: Question,
+  { tokenizer, ...options }: ResumeOptions & { readonly tokenizer: Tokenizer },
+): Uint32Array<ArrayBuffer> {
+  const { tokens } = encodeParts(promptParts(career, question, options), tokenizer);
+  append(tokens, tokenizer.encode(rowPrefix(question)));
+  return Uint32Array.from(tokens);
+}
+
+/**
+ * Tokens of each title, with the space before it, in the order of `OCCUPATIONS`.
+ *
+ * @returns 335 sequences, all different; one may be the beginning of another.
+ * @throws {RangeError} If two titles have the same tokens, so that they could not be told apart.
+ */
+export function titleTokens(
+  tokenizer: Tokenizer,
+  options: ResumeOptions = {},
+): readonly Uint32Array<ArrayBuffer>[] {
+  const sequences = resumeTitles(options).map((title) => tokenizer.encode(` ${title}`));
+  const codeOf = new Map<string, string>();
+  for (const [i, sequence] of sequences.entries()) {
+    const code = OCCUPATIONS[i]?.code ?? "";
+    const twin = codeOf.get(sequence.join(" "));
+    if (twin !== undefined) {
+      throw new RangeError(
+        `Cannot tell occupations apart: each title must have tokens of its own, ` +
+          `got the same for ${twin} and ${code} (does the tokenizer drop characters?)`,
+      );
+    }
+    codeOf.set(sequence.join(" "), code);
+  }
+  return sequences;
+}
+
+interface EncodedParts {
+  readonly tokens: number[];
+  /** Where the title of each row stands. */
+  readonly spans: readonly { readonly start: number; readonly end: number }[];
+}
+
+function encodeParts({ header, rows }: ResumeParts, tokenizer: Tokenizer): EncodedParts {
+  const tokens: number[] = [];
+  const lineFeed = tokenizer.encode("\n");
+  for (const line of header) append(tokens, tokenizer.encode(line));
+  const spans = rows.map(({ prefix, title }) => {
+    append(tokens, tokenizer.encode(prefix));
+    const start = tokens.length;
+    append(tokens, tokenizer.encode(title));
+    const end = tokens.length;
+    append(tokens, lineFeed);
+    return { start, end };
+  });
+  return { tokens, spans };
+}
+
+function append(tokens: number[], more: Uint32Array): void {
+  for (const token of more) tokens.push(token);
+}
