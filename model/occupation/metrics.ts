@@ -53,9 +53,10 @@ export async function evaluate(
   model: OccupationModel,
   people: readonly Person[],
 ): Promise<Evaluation> {
-  const [counts, raw, normalized] = [0, 1, 2].map(
-    () => new Float64Array(people.length * KINDS.length),
-  ) as [Float64Array, Float64Array, Float64Array];
+  const size = people.length * KINDS.length;
+  const counts = new Float64Array(size);
+  const raw = new Float64Array(size);
+  const normalized = new Float64Array(size);
   let p = 0;
   for await (const score of model.score(people)) {
     const person = people[p];
