@@ -1,4 +1,4 @@
-import { EDUCATION_LEVELS, type Career, type Observation } from "./career.ts";
+import { EDUCATION_LEVELS, type Career, type Education, type Observation } from "./career.ts";
 import { isOccupation, OCCUPATION_CODE_RULE } from "./occupations.ts";
 
 /** Longest text of a field in a resume, in UTF-16 units. */
@@ -66,10 +66,7 @@ function observationsProblem(observations: readonly Observation[]): string | und
     const problem = yearProblem("survey year", year);
     if (problem !== undefined) return problem;
     const rank = EDUCATION_LEVELS.indexOf(education);
-    if (rank < 0) {
-      const levels = EDUCATION_LEVELS.map((level) => `"${level}"`).join(", ");
-      return `the education in ${year} must be one of ${levels}, got ${quote(education)}`;
-    }
+    if (rank < 0) return `${educationRule(year)}, got ${quote(education)}`;
     if (!isOccupation(occupation)) {
       return `in ${year} ${OCCUPATION_CODE_RULE}, got ${quote(occupation)}`;
     }
@@ -90,6 +87,17 @@ function observationsProblem(observations: readonly Observation[]): string | und
     previous = observation;
   }
   return undefined;
+}
+
+/** Whether `text` is one of {@linkcode EDUCATION_LEVELS}. */
+export function isEducation(text: string): text is Education {
+  return EDUCATION_LEVELS.some((level) => level === text);
+}
+
+/** What an education level must be, for error sentences. */
+export function educationRule(year: number): string {
+  const levels = EDUCATION_LEVELS.map((level) => `"${level}"`).join(", ");
+  return `the education in ${year} must be one of ${levels}`;
 }
 
 /** `text` in quotes, escaped and shortened, fit for one line of an error. */

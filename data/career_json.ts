@@ -1,5 +1,5 @@
-import type { Career, Education, Observation } from "./career.ts";
-import { quote } from "./career_check.ts";
+import type { Career, Observation } from "./career.ts";
+import { educationRule, isEducation, quote } from "./career_check.ts";
 import { syntaxError } from "./lines.ts";
 
 /** Where a line of JSON stands, for errors. */
@@ -59,30 +59,34 @@ export function careersToJsonl(
  * @throws {SyntaxError} If the line is not a JSON object of the keys of {@linkcode Career},
  * each with a value of its type.
  */
-export function careerFromJson(text: string, place: JsonPlace): Career {
+export function careerFromJson(jsonLine: string, place: JsonPlace): Career {
   const { file, line } = place;
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = JSON.parse(jsonLine);
   } catch {
-    throw syntaxError(file, line, `a line must be one JSON object, got ${quote(text)}`);
+    throw syntaxError(file, line, `a line must be one JSON object, got ${quote(jsonLine)}`);
   }
   const fields = objectFields(json, { what: "a career", keys: CAREER_KEYS, place });
-  const read = (key: string, type: "string" | "number"): unknown => {
+  const fail = (key: string, type: string): never => {
+    throw syntaxError(file, line, `${key} must be ${type}, got ${describe(fields.get(key))}`);
+  };
+  const text = (key: string): string => {
     const value = fields.get(key);
-    if (typeof value === type) return value;
-    throw syntaxError(file, line, `${key} must be a ${type}, got ${describe(value)}`);
+    return typeof value === "string" ? value : fail(key, "a string");
+  };
+  const number = (key: string): number => {
+    const value = fields.get(key);
+    return typeof value === "number" ? value : fail(key, "a number");
   };
   const observations = fields.get("observations");
-  if (!Array.isArray(observations)) {
-    throw syntaxError(file, line, `observations must be an array, got ${describe(observations)}`);
-  }
+  if (!Array.isArray(observations)) return fail("observations", "an array");
   return {
-    id: read("id", "string") as string,
-    gender: read("gender", "string") as string,
-    ethnicity: read("ethnicity", "string") as string,
-    ...(fields.has("region") ? { region: read("region", "string") as string } : {}),
-    ...(fields.has("birthYear") ? { birthYear: read("birthYear", "number") as number } : {}),
+    id: text("id"),
+    gender: text("gender"),
+    ethnicity: text("ethnicity"),
+    ...(fields.has("region") ? { region: text("region") } : {}),
+    ...(fields.has("birthYear") ? { birthYear: number("birthYear") } : {}),
     observations: observations.map((value) => observationOf(value, place)),
   };
 }
@@ -100,8 +104,10 @@ function observationOf(json: unknown, place: JsonPlace): Observation {
         `got ${describe(year)}, ${describe(education)} and ${describe(occupation)}`,
     );
   }
-  // Whether the level exists is for careerProblem() to say.
-  return { year, education: education as Education, occupation };
+  if (!isEducation(education)) {
+    throw syntaxError(place.file, place.line, `${educationRule(year)}, got ${quote(education)}`);
+  }
+  return { year, education, occupation };
 }
 
 interface ObjectRule {

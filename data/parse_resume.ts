@@ -1,5 +1,5 @@
-import type { Career, Education, Observation } from "./career.ts";
-import { careerProblem, quote } from "./career_check.ts";
+import type { Career, Observation } from "./career.ts";
+import { careerProblem, isEducation, quote } from "./career_check.ts";
 import { OCCUPATIONS } from "./occupations.ts";
 import { END_MARK, FIXED_WORDING, resumeTitles, type ResumeOptions } from "./resume.ts";
 
@@ -59,14 +59,13 @@ export function parseResume(text: string, options: ParseResumeOptions): ParsedRe
   );
   const observations: Observation[] = [];
   while (lines[line] !== END_MARK) {
-    const { year, education, title = "" } = match(ROW, `a year's row or ${END_MARK}`);
+    const { year, education = "", title = "" } = match(ROW, `a year's row or ${END_MARK}`);
     const occupation = occupationOf.get(title);
-    if (occupation === undefined) {
+    if (occupation === undefined || !isEducation(education)) {
       line--;
-      return fail("a row with a title of the vocabulary");
+      return fail("a row with an education level and a title of the vocabulary");
     }
-    // Whether the level exists is for careerProblem() to say.
-    observations.push({ year: Number(year), education: education as Education, occupation });
+    observations.push({ year: Number(year), education, occupation });
   }
   if (line !== lines.length - 1) fail("the last line of the resume");
 

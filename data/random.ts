@@ -87,7 +87,7 @@ export class Random {
     const shuffled = [...items];
     for (let i = shuffled.length - 1; i > 0; i--) {
       const j = this.below(i + 1);
-      [shuffled[i], shuffled[j]] = [shuffled[j] as Item, shuffled[i] as Item];
+      [shuffled[i], shuffled[j]] = [shuffled[j]!, shuffled[i]!];
     }
     return shuffled;
   }

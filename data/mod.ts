@@ -1,0 +1,38 @@
+/**
+ * From a survey's table to packed batches: careers, resumes, tokens.
+ *
+ * @module
+ */
+export * from "./batch.ts";
+export * from "./career.ts";
+export { careerProblem } from "./career_check.ts";
+export { careersToJsonl, careerToJson } from "./career_json.ts";
+export * from "./encode_resume.ts";
+export {
+  isOccupation,
+  isStatus,
+  NUM_OCCUPATIONS,
+  type Occupation,
+  occupationIndex,
+  OCCUPATIONS,
+  STATUSES,
+} from "./occupations.ts";
+export * from "./pack.ts";
+export * from "./parse_resume.ts";
+export * from "./random.ts";
+export * from "./read_careers.ts";
+export {
+  END_MARK,
+  type Question,
+  renderPrompt,
+  renderResume,
+  type Resume,
+  type ResumeOptions,
+  type ResumeTitle,
+  resumeTitles,
+} from "./resume.ts";
+export * from "./split.ts";
+export { RESUME_PATTERN } from "./tokenizer/pieces.ts";
+export { PAD_TOKEN, Tokenizer, type TokenizerRoles } from "./tokenizer/tokenizer.ts";
+export type { AddedToken, ByteLevelJson, TokenizerJson } from "./tokenizer/tokenizer_json.ts";
+export { trainBpe, type TrainBpeOptions } from "./tokenizer/train_bpe.ts";
