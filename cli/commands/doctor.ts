@@ -175,7 +175,7 @@ function format(diagnosis: Diagnosis): string {
   const rows: [string, string][] = [
     ["tenure", diagnosis.tenure],
     ["Runtime", diagnosis.runtime],
-    ["System", `${diagnosis.system}`],
+    ["System", diagnosis.system],
     ["Machine", `${diagnosis.cores} cores, ${formatBytes(diagnosis.memoryBytes)} of memory`],
   ];
   if (adapter === null) {
