@@ -44,7 +44,7 @@ export function planLavapipe(
   sources: readonly SourceFile[],
 ): InstallPlan {
   const { ID: id, VERSION_CODENAME: codename = "", VERSION_ID: version = "" } = osRelease;
-  const name = osRelease["PRETTY_NAME"] ?? id ?? "an unknown system";
+  const name = osRelease["PRETTY_NAME"] || id || "an unknown system";
   const isSupported =
     id === "debian"
       ? !OLD_DEBIAN.includes(codename)
@@ -104,7 +104,7 @@ function parseStanzas(text: string): SourceEntry[] {
     .replaceAll(/^#.*\n?/gm, "")
     .split(/\n[ \t]*\n/)
     .map((stanza) => [...stanza.matchAll(/^([^\s:]+):[ \t]*((?:.*)(?:\n[ \t].*)*)/gm)])
-    .map((fields) => fields.map(([, field = "", value = ""]) => [field, value.trim()] as const));
+    .map((fields) => fields.map(([, field = "", value = ""]) => [field, value.trimEnd()] as const));
   return stanzas.flatMap((fields) => {
     const valueOf = (name: string): string =>
       fields.find(([field]) => field.toLowerCase() === name)?.[1] ?? "";
