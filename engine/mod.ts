@@ -5,3 +5,4 @@ export * from "./tape.ts";
 export * from "./tensor.ts";
 export * from "./ops/add.ts";
 export * from "./ops/linear.ts";
+export * from "./ops/rms_norm.ts";

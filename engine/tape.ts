@@ -1,5 +1,5 @@
 import type { Access, Kernel, ParamType } from "../shaders/kernel.ts";
-import { addInto, copy } from "../shaders/elementwise.wgsl.ts";
+import { addInto, copy, type ElementwiseConstants } from "../shaders/elementwise.wgsl.ts";
 import type { Variant } from "./gpu.ts";
 import { type DType, describe, isParameter, rootOf, sizeOf, type Tensor } from "./tensor.ts";
 
@@ -115,6 +115,8 @@ export class Tape {
    * @param output Tensor to differentiate.
    * @param seed Gradient of the loss with respect to `output`, of its shape; data, so that one
    *   plan serves any scale of the loss.
+   * @throws {RangeError} If the seed is not shaped as `output`.
+   * @throws {TypeError} If a gradient reaches an activation that is not f32.
    */
   backward(output: Tensor, seed: Tensor): void {
     if (sizeOf(seed.shape) !== sizeOf(output.shape)) {
@@ -126,6 +128,11 @@ export class Tape {
     for (const { output: y, run } of this.#backward.toReversed()) {
       const dy = this.#gradients.get(y);
       if (dy === undefined) continue;
+      if (y.dtype !== "f32") {
+        throw new TypeError(
+          `Cannot differentiate "${y.label}": activations must be f32 in training, got ${describe(y)}`,
+        );
+      }
       run(dy);
       this.#sharers.get(dy)?.delete(y);
     }
@@ -174,15 +181,20 @@ export class Tape {
     }
   }
 
-  /** Dispatches a kernel of one lane an element: `constants.storage`, `params.length`. */
+  /** Dispatches a kernel of one lane an element; all buffers are stored as the first. */
   elementwise<Buffers extends Record<string, Access>>(
-    kernel: Kernel<{ storage: "f32" | "f16"; workgroupSize: number }, { length: "u32" }, Buffers>,
+    kernel: Kernel<ElementwiseConstants, { length: "u32" }, Buffers>,
     buffers: Readonly<Record<keyof Buffers & string, Tensor>>,
+    accumulate = false,
   ): void {
     const { shape, dtype } = Object.values<Tensor>(buffers)[0]!;
     const length = sizeOf(shape);
     this.dispatch(kernel, {
-      constants: { storage: dtype === "f16" ? "f16" : "f32", workgroupSize: WORKGROUP_SIZE },
+      constants: {
+        storage: dtype === "f16" ? "f16" : "f32",
+        workgroupSize: WORKGROUP_SIZE,
+        accumulate,
+      },
       params: { length },
       buffers,
       workgroups: Math.ceil(length / WORKGROUP_SIZE),

@@ -53,6 +53,20 @@ export function describe({ shape, dtype }: Pick<Tensor, "shape" | "dtype">): str
   return `[${shape.join(", ")}] ${dtype}`;
 }
 
+/**
+ * Element type of a tensor that a kernel computes with.
+ *
+ * @throws {TypeError} If the elements are u32.
+ */
+export function storageOf(tensor: Tensor): "f32" | "f16" {
+  if (tensor.dtype === "u32") {
+    throw new TypeError(
+      `Cannot compute with "${tensor.label}": elements must be f32 or f16, got ${describe(tensor)}`,
+    );
+  }
+  return tensor.dtype;
+}
+
 /** The tensor that holds the memory of `tensor`: itself, unless it is a view. */
 export function rootOf(tensor: Tensor): Tensor {
   return tensor.view === undefined ? tensor : rootOf(tensor.view.of);

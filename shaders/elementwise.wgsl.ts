@@ -12,6 +12,8 @@ import { wgsl } from "./wgsl.ts";
 export interface ElementwiseConstants {
   readonly storage: Storage;
   readonly workgroupSize: number;
+  /** Adds to the output instead of storing; kernels without {@linkcode storeOrAdd} ignore it. */
+  readonly accumulate: boolean;
 }
 
 /** Elementwise kernels know only how many elements there are. */
@@ -35,18 +37,24 @@ export function storageBindings(
     .join("\n    ");
 }
 
+/** WGSL statement that stores `value`, or adds it where the kernel accumulates. */
+export function storeOrAdd(target: string, value: string, accumulate: boolean): string {
+  return `${target} ${accumulate ? "+=" : "="} ${value};`;
+}
+
 /** A kernel that runs `body` for every element `i`; `T` is the storage type. */
 export function elementwise<const Buffers extends Record<string, Access>>(
   name: string,
   buffers: Buffers,
-  body: string,
+  body: string | ((constants: ElementwiseConstants) => string),
 ): Kernel<ElementwiseConstants, typeof ELEMENTWISE_PARAMS, Buffers> {
   return kernel({
     name,
     params: ELEMENTWISE_PARAMS,
     buffers,
-    code: ({ storage, workgroupSize }: ElementwiseConstants) =>
-      wgsl`
+    code: (constants: ElementwiseConstants) => {
+      const { storage, workgroupSize } = constants;
+      return wgsl`
     ${enableF16(storage)}
     alias T = ${storage};
     ${paramsBinding(ELEMENTWISE_PARAMS)}
@@ -60,8 +68,9 @@ export function elementwise<const Buffers extends Record<string, Access>>(
     ) {
       let i = (workgroup.y * grid.x + workgroup.x) * ${workgroupSize}u + lane;
       if (i >= params.length) { return; }
-      ${body}
-    }`,
+      ${typeof body === "string" ? body : body(constants)}
+    }`;
+    },
   });
 }
 

@@ -16,6 +16,25 @@ export function centralDifferences(f: (x: Float64Array) => number, x: Float64Arr
   });
 }
 
+/**
+ * Derivative of a scalar function along one direction, by a central difference in float64.
+ *
+ * For inputs too large to perturb one by one: it equals `dot(∂f/∂x, direction)`.
+ *
+ * @param f Function of one array.
+ * @param x Point at which to differentiate; left unchanged.
+ * @param direction Same length as `x`; of size 1 or so, or the step is out of balance.
+ */
+export function directionalDerivative(
+  f: (x: Float64Array) => number,
+  x: Float64Array,
+  direction: ArrayLike<number>,
+): number {
+  const step = Math.cbrt(Number.EPSILON);
+  const along = (h: number) => f(x.map((value, i) => value + h * direction[i]!));
+  return (along(step) - along(-step)) / (2 * step);
+}
+
 /** Sum of products, in float64. */
 export function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let sum = 0;

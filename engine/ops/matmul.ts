@@ -1,7 +1,7 @@
 import { type Layout, matmulFlat } from "../../shaders/linear_flat.wgsl.ts";
 import { MATMUL_TILE, matmulTiled } from "../../shaders/linear_tiled.wgsl.ts";
 import type { Tape } from "../tape.ts";
-import { describe, type DType, type Tensor } from "../tensor.ts";
+import { describe, storageOf, type Tensor } from "../tensor.ts";
 
 /** Operands of {@linkcode matmul}. */
 export interface MatmulOperands {
@@ -50,8 +50,8 @@ export function matmul(
   }
   const constants = {
     layout,
-    storage: storageOf(a.dtype),
-    output: storageOf(c.dtype),
+    storage: storageOf(a),
+    output: storageOf(c),
     accumulate,
     bias: bias !== undefined,
   };
@@ -69,12 +69,6 @@ export function matmul(
     buffers,
     workgroups: Math.ceil(numRows / tileRows) * Math.ceil(numColumns / (FLAT_LANES * FLAT_COLUMNS)),
   });
-}
-
-function storageOf(dtype: DType): "f32" | "f16" {
-  if (dtype === "u32")
-    throw new TypeError("Cannot multiply matrices: elements must be f32 or f16, got u32");
-  return dtype;
 }
 
 /** All axes but the last as one. */

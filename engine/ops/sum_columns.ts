@@ -2,7 +2,24 @@ import { sumColumnsOfChunks } from "../../shaders/sum_columns.wgsl.ts";
 import type { Tape } from "../tape.ts";
 import { sizeOf, type Tensor } from "../tensor.ts";
 
-const WORKGROUP_SIZE = 32;
+/** Lanes, and so columns, of a workgroup in the kernels that sum columns. */
+export const COLUMN_WORKGROUP_SIZE = 32;
+
+/** How a tall matrix is cut into chunks of rows, each summed by lanes of its own. */
+export interface RowChunks {
+  readonly chunkRows: number;
+  readonly numChunks: number;
+  /** Workgroups of one lane a column and chunk. */
+  readonly workgroups: number;
+}
+
+/** Cuts `numRows` into about √numRows chunks, so that both passes of a sum are equally long. */
+export function chunksOf(numRows: number, numColumns: number): RowChunks {
+  const chunkRows = Math.max(1, Math.ceil(Math.sqrt(numRows)));
+  const numChunks = Math.ceil(numRows / chunkRows);
+  const groupsAcross = Math.ceil(numColumns / COLUMN_WORKGROUP_SIZE);
+  return { chunkRows, numChunks, workgroups: groupsAcross * numChunks };
+}
 
 /**
  * Records the sum over all axes but the last; not differentiable by itself.
@@ -17,20 +34,31 @@ const WORKGROUP_SIZE = 32;
 export function sumColumns(tape: Tape, x: Tensor, y: Tensor, accumulate: boolean): void {
   const numColumns = x.shape.at(-1) ?? 1;
   const numRows = sizeOf(x.shape) / numColumns;
-  const chunkRows = Math.max(1, Math.ceil(Math.sqrt(numRows)));
-  const numChunks = Math.ceil(numRows / chunkRows);
-  const groupsAcross = Math.ceil(numColumns / WORKGROUP_SIZE);
+  const { chunkRows, numChunks, workgroups } = chunksOf(numRows, numColumns);
   const partial = tape.activation([numChunks, numColumns], { label: `partial ${y.label}` });
   tape.dispatch(sumColumnsOfChunks, {
-    constants: { accumulate: false, workgroupSize: WORKGROUP_SIZE },
+    constants: { accumulate: false, workgroupSize: COLUMN_WORKGROUP_SIZE },
     params: { numRows, numColumns, chunkRows },
     buffers: { x, y: partial },
-    workgroups: groupsAcross * numChunks,
+    workgroups,
   });
+  sumChunks(tape, partial, y, accumulate);
+}
+
+/**
+ * Records the second pass of a sum: adds up what each chunk of rows came to.
+ *
+ * @param tape Where to record.
+ * @param partial `[numChunks, numColumns]`, f32.
+ * @param y `[numColumns]`, f32.
+ * @param accumulate Adds to `y` instead of storing.
+ */
+export function sumChunks(tape: Tape, partial: Tensor, y: Tensor, accumulate: boolean): void {
+  const [numChunks = 0, numColumns = 0] = partial.shape;
   tape.dispatch(sumColumnsOfChunks, {
-    constants: { accumulate, workgroupSize: WORKGROUP_SIZE },
+    constants: { accumulate, workgroupSize: COLUMN_WORKGROUP_SIZE },
     params: { numRows: numChunks, numColumns, chunkRows: numChunks },
     buffers: { x: partial, y },
-    workgroups: groupsAcross,
+    workgroups: Math.ceil(numColumns / COLUMN_WORKGROUP_SIZE),
   });
 }

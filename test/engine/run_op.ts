@@ -33,16 +33,11 @@ export async function runOp<Names extends string>(
   const names = Object.keys(inputs) as Names[];
   const tensors = Object.fromEntries(
     names.map((label) => {
-      const {
-        shape,
-        values,
-        dtype = values instanceof Uint32Array ? "u32" : "f32",
-      } = inputs[label];
-      const options = { label, dtype, values };
+      const { shape, values, dtype = "f32" } = inputs[label];
       const tensor =
         values instanceof Uint32Array
-          ? gpu.tensor(shape, { ...options, dtype: "u32" })
-          : gpu.parameter(shape, options);
+          ? gpu.tensor(shape, { label, dtype: "u32", values })
+          : gpu.parameter(shape, { label, dtype, values });
       return [label, tensor];
     }),
   ) as Record<Names, Parameter>;

@@ -1,0 +1,93 @@
+import {
+  rmsNormBackwardInput,
+  rmsNormBackwardWeight,
+  rmsNormForward,
+} from "../../shaders/rms_norm.wgsl.ts";
+import { rowWorkgroups } from "../../shaders/rows.wgsl.ts";
+import { rowConstants } from "./rows.ts";
+import { chunksOf, COLUMN_WORKGROUP_SIZE, sumChunks } from "./sum_columns.ts";
+import type { Tape } from "../tape.ts";
+import { describe, sizeOf, storageOf, type Tensor } from "../tensor.ts";
+
+/** Options of {@linkcode rmsNorm}. */
+export interface RmsNormOptions {
+  /**
+   * Added to the mean square before the root, so that a row of zeros stays finite.
+   *
+   * @default {1e-6}
+   */
+  readonly eps?: number;
+}
+
+/**
+ * Root mean square normalization over the last axis.
+ *
+ *     y = x · weight / √(mean(x²) + eps)
+ *
+ * Sums in f32. Keeps one f32 per row for the backward pass and recomputes the rest.
+ * Differentiable in `x` and `weight` when stored as f32.
+ *
+ * @see {@link https://arxiv.org/abs/1910.07467 | Zhang & Sennrich, 2019}
+ *
+ * @param tape Where to record.
+ * @param x Activations, `[…, dModel]`, f32 or f16.
+ * @param weight Gain, `[dModel]`, stored as `x`.
+ * @param options Numerical options.
+ * @returns Normalized activations, shaped and stored as `x`.
+ * @throws {RangeError} If `weight` is not `[dModel]` or is not stored as `x`.
+ *
+ * @example Pre-normalization of the residual stream
+ * ```ts ignore
+ * const normed = rmsNorm(tape, x, weights.attentionNorm, { eps: 1e-5 });
+ * ```
+ */
+export function rmsNorm(
+  tape: Tape,
+  x: Tensor,
+  weight: Tensor,
+  { eps = 1e-6 }: RmsNormOptions = {},
+): Tensor {
+  const numColumns = x.shape.at(-1) ?? 0;
+  if (weight.shape.join() !== `${numColumns}` || weight.dtype !== x.dtype) {
+    throw new RangeError(
+      `Cannot apply rmsNorm() to x ${describe(x)}: ` +
+        `weight must be [${numColumns}] ${x.dtype}, got ${describe(weight)}`,
+    );
+  }
+  const numRows = sizeOf(x.shape) / numColumns;
+  const label = `rmsNorm(${weight.label})`;
+  const y = tape.activation(x.shape, { label, dtype: x.dtype, from: [x, weight] });
+  const rstd = tape.activation([numRows], { label: `${label} rstd` });
+  const constants = rowConstants(tape.variant);
+  const workgroups = rowWorkgroups(constants, numRows);
+  tape.dispatch(rmsNormForward, {
+    constants: { ...constants, storage: storageOf(x) },
+    params: { numRows, numColumns, eps },
+    buffers: { x, weight, y, rstd },
+    workgroups,
+  });
+  tape.onBackward(y, (dy) => {
+    tape.addGradient(x, (dx, accumulate) =>
+      tape.dispatch(rmsNormBackwardInput, {
+        constants: { ...constants, accumulate },
+        params: { numRows, numColumns },
+        buffers: { x, weight, rstd, dy, dx },
+        workgroups,
+      }),
+    );
+    tape.addGradient(weight, (dWeight, accumulate) => {
+      const chunks = chunksOf(numRows, numColumns);
+      const partial = tape.activation([chunks.numChunks, numColumns], {
+        label: `partial ${dWeight.label}`,
+      });
+      tape.dispatch(rmsNormBackwardWeight, {
+        constants: { workgroupSize: COLUMN_WORKGROUP_SIZE },
+        params: { numRows, numColumns, chunkRows: chunks.chunkRows },
+        buffers: { x, rstd, dy, partial },
+        workgroups: chunks.workgroups,
+      });
+      sumChunks(tape, partial, dWeight, accumulate);
+    });
+  });
+  return y;
+}

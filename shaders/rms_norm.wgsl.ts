@@ -1,0 +1,132 @@
+/**
+ * RMSNorm over the last axis.
+ *
+ *     forward   y  = x · rstd · weight        rstd = 1 / √(mean(x²) + eps)
+ *     backward  dx = rstd · (g − x̂ · mean(g · x̂))      g = dy · weight
+ *               dWeight = Σ_rows dy · x̂                 x̂ = x · rstd
+ *
+ * Zhang & Sennrich, "Root Mean Square Layer Normalization", 2019.
+ * https://arxiv.org/abs/1910.07467
+ */
+import { enableF16, storeOrAdd } from "./elementwise.wgsl.ts";
+import { kernel, paramsBinding, type Storage } from "./kernel.ts";
+import { type RowConstants, walkRows } from "./rows.wgsl.ts";
+import { wgsl } from "./wgsl.ts";
+
+const FORWARD_PARAMS = { numRows: "u32", numColumns: "u32", eps: "f32" } as const;
+const BACKWARD_PARAMS = { numRows: "u32", numColumns: "u32" } as const;
+const WEIGHT_PARAMS = { numRows: "u32", numColumns: "u32", chunkRows: "u32" } as const;
+
+/** `x` → `y` and `rstd`; sums in f32 whatever the storage. */
+export const rmsNormForward = kernel({
+  name: "rmsNormForward",
+  params: FORWARD_PARAMS,
+  buffers: { x: "read", weight: "read", y: "read_write", rstd: "read_write" },
+  code: ({ storage, ...constants }: RowConstants & { readonly storage: Storage }) => {
+    const walk = walkRows(constants);
+    return wgsl`
+    ${enableF16(storage)}
+    ${paramsBinding(FORWARD_PARAMS)}
+    @group(0) @binding(1) var<storage, read> x: array<${storage}>;           // [numRows, numColumns]
+    @group(0) @binding(2) var<storage, read> weight: array<${storage}>;      // [numColumns]
+    @group(0) @binding(3) var<storage, read_write> y: array<${storage}>;     // [numRows, numColumns]
+    @group(0) @binding(4) var<storage, read_write> rstd: array<f32>;         // [numRows]
+
+    ${walk.functions}
+
+    @compute @workgroup_size(${constants.workgroupSize})
+    fn main(
+      @builtin(workgroup_id) workgroup: vec3u,
+      @builtin(num_workgroups) grid: vec3u,
+      @builtin(local_invocation_index) lane: u32,
+    ) {
+      ${walk.begin}
+      var sumOfSquares = 0.0;
+      ${walk.eachColumn} {
+        let value = f32(x[begin + i]);
+        sumOfSquares = fma(value, value, sumOfSquares);
+      }
+      let r = inverseSqrt(rowSum(sumOfSquares, lane) / f32(params.numColumns) + params.eps);
+      if (isRow) {
+        ${walk.eachColumn} {
+          y[begin + i] = ${storage}(f32(x[begin + i]) * r * f32(weight[i]));
+        }
+      }
+      if (${walk.isFirstLane}) { rstd[row] = r; }
+    }`;
+  },
+});
+
+/** `dx`, from `dy`. */
+export const rmsNormBackwardInput = kernel({
+  name: "rmsNormBackwardInput",
+  params: BACKWARD_PARAMS,
+  buffers: { x: "read", weight: "read", rstd: "read", dy: "read", dx: "read_write" },
+  code: ({ accumulate, ...constants }: RowConstants & { readonly accumulate: boolean }) => {
+    const walk = walkRows(constants);
+    return wgsl`
+    ${paramsBinding(BACKWARD_PARAMS)}
+    @group(0) @binding(1) var<storage, read> x: array<f32>;         // [numRows, numColumns]
+    @group(0) @binding(2) var<storage, read> weight: array<f32>;    // [numColumns]
+    @group(0) @binding(3) var<storage, read> rstd: array<f32>;      // [numRows]
+    @group(0) @binding(4) var<storage, read> dy: array<f32>;        // [numRows, numColumns]
+    @group(0) @binding(5) var<storage, read_write> dx: array<f32>;  // [numRows, numColumns]
+
+    ${walk.functions}
+
+    @compute @workgroup_size(${constants.workgroupSize})
+    fn main(
+      @builtin(workgroup_id) workgroup: vec3u,
+      @builtin(num_workgroups) grid: vec3u,
+      @builtin(local_invocation_index) lane: u32,
+    ) {
+      ${walk.begin}
+      let r = rstd[min(row, params.numRows - 1u)];
+      var dot = 0.0;  // Σ g · x
+      ${walk.eachColumn} {
+        dot = fma(dy[begin + i] * weight[i], x[begin + i], dot);
+      }
+      let mean = rowSum(dot, lane) * r / f32(params.numColumns);
+      if (isRow) {
+        ${walk.eachColumn} {
+          let g = dy[begin + i] * weight[i];
+          ${storeOrAdd("dx[begin + i]", "r * (g - x[begin + i] * r * mean)", accumulate)}
+        }
+      }
+    }`;
+  },
+});
+
+/** Sums of `dy · x̂` over chunks of rows, one lane a column; summed further by `sumColumns`. */
+export const rmsNormBackwardWeight = kernel({
+  name: "rmsNormBackwardWeight",
+  params: WEIGHT_PARAMS,
+  buffers: { x: "read", rstd: "read", dy: "read", partial: "read_write" },
+  code: ({ workgroupSize }: { readonly workgroupSize: number }) =>
+    wgsl`
+    ${paramsBinding(WEIGHT_PARAMS)}
+    @group(0) @binding(1) var<storage, read> x: array<f32>;              // [numRows, numColumns]
+    @group(0) @binding(2) var<storage, read> rstd: array<f32>;           // [numRows]
+    @group(0) @binding(3) var<storage, read> dy: array<f32>;             // [numRows, numColumns]
+    @group(0) @binding(4) var<storage, read_write> partial: array<f32>;  // [numChunks, numColumns]
+
+    @compute @workgroup_size(${workgroupSize})
+    fn main(
+      @builtin(workgroup_id) workgroup: vec3u,
+      @builtin(num_workgroups) grid: vec3u,
+      @builtin(local_invocation_index) lane: u32,
+    ) {
+      let groupsAcross = (params.numColumns + ${workgroupSize - 1}u) / ${workgroupSize}u;
+      let group = workgroup.y * grid.x + workgroup.x;
+      let chunk = group / groupsAcross;
+      let column = group % groupsAcross * ${workgroupSize}u + lane;
+      let begin = chunk * params.chunkRows;
+      if (column >= params.numColumns || begin >= params.numRows) { return; }
+      var sum = 0.0;
+      for (var row = begin; row < min(begin + params.chunkRows, params.numRows); row++) {
+        let i = row * params.numColumns + column;
+        sum = fma(dy[i] * rstd[row], x[i], sum);
+      }
+      partial[chunk * params.numColumns + column] = sum;
+    }`,
+});
