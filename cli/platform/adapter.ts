@@ -5,10 +5,10 @@ import { join } from "node:path";
 export type AdapterKind = "gpu" | "lavapipe" | "swiftshader" | "software";
 
 /** Kinds that `TENURE_ADAPTER` may ask for, fastest first. */
-export const CHOICES = ["gpu", "lavapipe", "swiftshader"] as const;
+const CHOICES = ["gpu", "lavapipe", "swiftshader"] as const;
 
 /** One of {@linkcode CHOICES}. */
-export type AdapterChoice = (typeof CHOICES)[number];
+type AdapterChoice = (typeof CHOICES)[number];
 
 /** The part of `GPUAdapterInfo` that tells adapters apart. */
 export type AdapterInfo = Pick<GPUAdapterInfo, "vendor" | "device" | "description"> & {

@@ -80,7 +80,7 @@ export async function writeAtomically(
 }
 
 /** Makes the names in a folder durable: renames into it survive a power failure. */
-export async function syncFolder(folder: string): Promise<void> {
+async function syncFolder(folder: string): Promise<void> {
   if (process.platform === "win32") return; // folders cannot be opened there
   const handle = await open(folder);
   try {
