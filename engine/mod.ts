@@ -3,6 +3,8 @@ export * from "./gpu.ts";
 export * from "./plan.ts";
 export * from "./tape.ts";
 export * from "./tensor.ts";
+export * from "./segments.ts";
 export * from "./ops/add.ts";
+export * from "./ops/embedding.ts";
 export * from "./ops/linear.ts";
 export * from "./ops/rms_norm.ts";

@@ -1,0 +1,104 @@
+import {
+  embeddingBackwardFlat,
+  embeddingBackwardTiled,
+  embeddingForward,
+  TILED_COLUMNS,
+} from "../../shaders/embedding.wgsl.ts";
+import { TokenInput } from "../segments.ts";
+import type { Tape } from "../tape.ts";
+import { describe, isParameter, sizeOf, storageOf, type Tensor } from "../tensor.ts";
+
+const WORKGROUP_SIZE = 32;
+const FLAT_LANES = 8;
+
+/**
+ * Rows of a table, looked up by id.
+ *
+ *     y[t] = table[tokens[t]]
+ *
+ * Differentiable in `table` where that is a parameter: every row adds up in the order of the
+ * positions, so that reruns are equal in every bit. An id beyond the table, which
+ * {@linkcode TokenInput.write} refuses, reads the last row.
+ *
+ * @param tape Where to record.
+ * @param table `[vocabSize, dModel]`, f32 or f16.
+ * @param tokens Ids with their segments; a u32 tensor of ids alone serves a frozen table.
+ * @returns `[numTokens, dModel]`, or the shape of the ids with `dModel` appended; stored as `table`.
+ * @throws {RangeError} If `table` is no matrix, or not of the tokens' vocabulary.
+ * @throws {TypeError} If the ids are not u32, or have no segments while `table` needs a gradient.
+ *
+ * @example
+ * ```ts ignore
+ * const tokens = new TokenInput(gpu, { numTokens: 256, vocabSize: 512 });
+ * const x = embedding(tape, weights.embedding, tokens);
+ * tokens.write(batch.tokens); // before each step
+ * ```
+ */
+export function embedding(tape: Tape, table: Tensor, tokens: TokenInput | Tensor): Tensor {
+  const ids = tokens instanceof TokenInput ? tokens.ids : tokens;
+  const [vocabSize = 0, dModel = 0] = table.shape;
+  check(table, tokens, ids);
+  const y = tape.activation([...ids.shape, dModel], {
+    label: `embedding(${table.label})`,
+    dtype: table.dtype,
+    from: [table],
+  });
+  const numTokens = sizeOf(ids.shape);
+  tape.dispatch(embeddingForward, {
+    constants: { storage: storageOf(table), workgroupSize: WORKGROUP_SIZE },
+    params: { numTokens, vocabSize, dModel },
+    buffers: { table, ids, y },
+    workgroups: numTokens * Math.ceil(dModel / WORKGROUP_SIZE),
+  });
+  if (!(tokens instanceof TokenInput)) return y;
+  tape.onBackward(y, (dy) =>
+    tape.addGradient(table, (dTable) => sum(tape, { dy, tokens, dTable })),
+  );
+  return y;
+}
+
+function sum(
+  tape: Tape,
+  { dy, tokens, dTable }: { dy: Tensor; tokens: TokenInput; dTable: Tensor },
+): void {
+  const { order, starts, segmentIds, vocabSize } = tokens;
+  const [numSegments = 0] = segmentIds.shape;
+  const dModel = dTable.shape[1] ?? 0;
+  const params = { numSegments, vocabSize, dModel };
+  const buffers = { dy, order, starts, segmentIds, dTable };
+  if (tape.variant === "tiled") {
+    const workgroups = numSegments * Math.ceil(dModel / TILED_COLUMNS);
+    tape.dispatch(embeddingBackwardTiled, { constants: {}, params, buffers, workgroups });
+    return;
+  }
+  tape.dispatch(embeddingBackwardFlat, {
+    constants: { workgroupSize: FLAT_LANES },
+    params,
+    buffers,
+    workgroups: numSegments * Math.ceil(dModel / FLAT_LANES),
+  });
+}
+
+function check(table: Tensor, tokens: TokenInput | Tensor, ids: Tensor): void {
+  if (table.shape.length !== 2) {
+    throw new RangeError(
+      `Cannot apply embedding(): table must be [vocabSize, dModel], got ${describe(table)}`,
+    );
+  }
+  if (tokens instanceof TokenInput && tokens.vocabSize !== table.shape[0]) {
+    throw new RangeError(
+      `Cannot apply embedding(): table must be [${tokens.vocabSize}, dModel] as the tokens are, got ${describe(table)}`,
+    );
+  }
+  if (ids.dtype !== "u32") {
+    throw new TypeError(`Cannot apply embedding(): ids must be u32, got ${describe(ids)}`);
+  }
+  if (!table.needsGradient) return;
+  // Rows that no token names would keep the garbage of an activation's fresh gradient.
+  if (!isParameter(table) || !(tokens instanceof TokenInput)) {
+    throw new TypeError(
+      `Cannot apply embedding() to "${table.label}": a trained table must be a parameter looked up by a TokenInput, ` +
+        `got ${isParameter(table) ? "ids without segments" : "an activation"}`,
+    );
+  }
+}

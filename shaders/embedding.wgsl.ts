@@ -1,0 +1,147 @@
+/**
+ * Rows of a table, looked up by id.
+ *
+ *     forward   y[t] = table[ids[t]]
+ *     backward  dTable[v] += Σ_{t: ids[t] = v} dy[t]
+ *
+ * Backward sums over segments, the sorted positions of each id: one group of lanes owns a row of
+ * the table, so there are no atomics and the order of every sum is fixed.
+ */
+import { enableF16, storeOrAdd } from "./elementwise.wgsl.ts";
+import { kernel, paramsBinding, type Storage } from "./kernel.ts";
+import { wgsl } from "./wgsl.ts";
+
+const FORWARD_PARAMS = { numTokens: "u32", vocabSize: "u32", dModel: "u32" } as const;
+const BACKWARD_PARAMS = { numSegments: "u32", vocabSize: "u32", dModel: "u32" } as const;
+const BACKWARD_BUFFERS = {
+  dy: "read",
+  order: "read",
+  starts: "read",
+  segmentIds: "read",
+  dTable: "read_write",
+} as const;
+
+/** Columns that a workgroup of the tiled backward kernel sums, and slices of each segment. */
+export const TILED_COLUMNS = 32;
+const TILED_SLICES = 8;
+
+/** Lanes, and so columns, of a workgroup of the other two kernels. */
+export interface EmbeddingConstants {
+  readonly workgroupSize: number;
+}
+
+/** `y`, a lane an element; an id beyond the table reads its last row. */
+export const embeddingForward = kernel({
+  name: "embeddingForward",
+  params: FORWARD_PARAMS,
+  buffers: { table: "read", ids: "read", y: "read_write" },
+  code: ({ storage, workgroupSize }: EmbeddingConstants & { readonly storage: Storage }) =>
+    wgsl`
+    ${enableF16(storage)}
+    ${paramsBinding(FORWARD_PARAMS)}
+    @group(0) @binding(1) var<storage, read> table: array<${storage}>;    // [vocabSize, dModel]
+    @group(0) @binding(2) var<storage, read> ids: array<u32>;             // [numTokens]
+    @group(0) @binding(3) var<storage, read_write> y: array<${storage}>;  // [numTokens, dModel]
+
+    @compute @workgroup_size(${workgroupSize})
+    fn main(
+      @builtin(workgroup_id) workgroup: vec3u,
+      @builtin(num_workgroups) grid: vec3u,
+      @builtin(local_invocation_index) lane: u32,
+    ) {
+      let groupsAcross = (params.dModel + ${workgroupSize - 1}u) / ${workgroupSize}u;
+      let group = workgroup.y * grid.x + workgroup.x;
+      let token = group / groupsAcross;
+      let column = group % groupsAcross * ${workgroupSize}u + lane;
+      if (column >= params.dModel || token >= params.numTokens) { return; }
+      let id = min(ids[token], params.vocabSize - 1u);
+      y[token * params.dModel + column] = table[id * params.dModel + column];
+    }`,
+});
+
+const BACKWARD_BINDINGS = `${paramsBinding(BACKWARD_PARAMS)}
+    @group(0) @binding(1) var<storage, read> dy: array<f32>;            // [numTokens, dModel]
+    @group(0) @binding(2) var<storage, read> order: array<u32>;         // [numTokens]
+    @group(0) @binding(3) var<storage, read> starts: array<u32>;        // [numSegments + 1]
+    @group(0) @binding(4) var<storage, read> segmentIds: array<u32>;    // [numSegments]
+    @group(0) @binding(5) var<storage, read_write> dTable: array<f32>;  // [vocabSize, dModel]`;
+
+/** `dTable += …` without barriers: a lane a column of a segment. */
+export const embeddingBackwardFlat = kernel({
+  name: "embeddingBackwardFlat",
+  params: BACKWARD_PARAMS,
+  buffers: BACKWARD_BUFFERS,
+  code: ({ workgroupSize }: EmbeddingConstants) =>
+    wgsl`
+    ${BACKWARD_BINDINGS}
+
+    @compute @workgroup_size(${workgroupSize})
+    fn main(
+      @builtin(workgroup_id) workgroup: vec3u,
+      @builtin(num_workgroups) grid: vec3u,
+      @builtin(local_invocation_index) lane: u32,
+    ) {
+      let groupsAcross = (params.dModel + ${workgroupSize - 1}u) / ${workgroupSize}u;
+      let group = workgroup.y * grid.x + workgroup.x;
+      let segment = min(group / groupsAcross, params.numSegments - 1u);
+      let column = group % groupsAcross * ${workgroupSize}u + lane;
+      let begin = starts[segment];
+      let end = starts[segment + 1u];
+      if (group / groupsAcross >= params.numSegments || begin >= end) { return; }
+      // Lanes beyond the row read its last column: a mask over the loop would cost more.
+      let safeColumn = min(column, params.dModel - 1u);
+      var sum = 0.0;
+      for (var i = begin; i < end; i++) {
+        sum += dy[order[i] * params.dModel + safeColumn];
+      }
+      if (column < params.dModel) {
+        let id = min(segmentIds[segment], params.vocabSize - 1u);
+        ${storeOrAdd("dTable[id * params.dModel + column]", "sum", true)}
+      }
+    }`,
+});
+
+/**
+ * `dTable += …` on a GPU: a workgroup sums 32 columns of a segment in 8 interleaved slices, so
+ * that a token that fills the batch, as a padding or a separator does, is no long serial loop.
+ */
+export const embeddingBackwardTiled = kernel({
+  name: "embeddingBackwardTiled",
+  params: BACKWARD_PARAMS,
+  buffers: BACKWARD_BUFFERS,
+  code: () =>
+    wgsl`
+    ${BACKWARD_BINDINGS}
+
+    var<workgroup> sums: array<f32, ${TILED_COLUMNS * TILED_SLICES}>;  // [slices, columns]
+
+    @compute @workgroup_size(${TILED_COLUMNS * TILED_SLICES})
+    fn main(
+      @builtin(workgroup_id) workgroup: vec3u,
+      @builtin(num_workgroups) grid: vec3u,
+      @builtin(local_invocation_index) lane: u32,
+    ) {
+      let groupsAcross = (params.dModel + ${TILED_COLUMNS - 1}u) / ${TILED_COLUMNS}u;
+      let group = workgroup.y * grid.x + workgroup.x;
+      let segment = min(group / groupsAcross, params.numSegments - 1u);
+      let column = group % groupsAcross * ${TILED_COLUMNS}u + lane % ${TILED_COLUMNS}u;
+      let slice = lane / ${TILED_COLUMNS}u;
+      let begin = starts[segment];
+      let end = starts[segment + 1u];
+      let safeColumn = min(column, params.dModel - 1u);
+      var sum = 0.0;
+      for (var i = begin + slice; i < end; i += ${TILED_SLICES}u) {
+        sum += dy[order[i] * params.dModel + safeColumn];
+      }
+      sums[lane] = sum;
+      workgroupBarrier();
+      let isSegment = group / groupsAcross < params.numSegments && begin < end;
+      if (isSegment && slice == 0u && column < params.dModel) {
+        for (var other = 1u; other < ${TILED_SLICES}u; other++) {
+          sum += sums[other * ${TILED_COLUMNS}u + lane];
+        }
+        let id = min(segmentIds[segment], params.vocabSize - 1u);
+        ${storeOrAdd("dTable[id * params.dModel + column]", "sum", true)}
+      }
+    }`,
+});
