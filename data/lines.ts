@@ -44,8 +44,13 @@ export async function* readLines(
 
   const finish = (): Line => {
     const text = pieces.join("");
-    if (text.includes("\0")) {
-      throw syntaxError(file, line, "the text must not contain NUL (is this a binary file?)");
+    const nul = text.indexOf("\0");
+    if (nul >= 0) {
+      throw syntaxError(
+        file,
+        line,
+        `the text must not contain NUL (is this a binary file?), got one at column ${nul + 1}`,
+      );
     }
     pieces = [];
     length = 0;
