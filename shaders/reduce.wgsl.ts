@@ -1,28 +1,45 @@
 import { wgsl } from "./wgsl.ts";
 
 /**
- * WGSL function `workgroupSum(value, lane) -> f32`: the sum of `value` over a
- * workgroup, returned to every lane. Call it from uniform control flow.
+ * WGSL function `name(value, lane) -> f32`: combines `value` over a workgroup and returns the
+ * result to every lane. Call it from uniform control flow.
  *
- * The tree adds pairs at distance n/2, n/4, … 1, so the rounding error grows
+ * The tree combines pairs at distance n/2, n/4, … 1, so the rounding error grows
  * with log₂ n and the result does not depend on the scheduling of the lanes.
  * The barrier at the end of `workgroupUniformLoad` lets a second call reuse the memory.
  *
+ * @param name Name of the function.
  * @param workgroupSize Lanes in the workgroup; a power of two.
+ * @param combine WGSL expression of two values combined.
  */
-export function workgroupSum(workgroupSize: number): string {
+export function workgroupReduction(
+  name: string,
+  workgroupSize: number,
+  combine: (a: string, b: string) => string,
+): string {
+  const partial = `${name}Partial`;
   return wgsl`
-    var<workgroup> partialSums: array<f32, ${workgroupSize}>;
+    var<workgroup> ${partial}: array<f32, ${workgroupSize}>;
 
-    fn workgroupSum(value: f32, lane: u32) -> f32 {
-      partialSums[lane] = value;
+    fn ${name}(value: f32, lane: u32) -> f32 {
+      ${partial}[lane] = value;
       workgroupBarrier();
       for (var half = ${workgroupSize / 2}u; half > 0u; half /= 2u) {
         if (lane < half) {
-          partialSums[lane] += partialSums[lane + half];
+          ${partial}[lane] = ${combine(`${partial}[lane]`, `${partial}[lane + half]`)};
         }
         workgroupBarrier();
       }
-      return workgroupUniformLoad(&partialSums[0]);
+      return workgroupUniformLoad(&${partial}[0]);
     }`;
+}
+
+/** {@linkcode workgroupReduction} `workgroupSum`: the sum over a workgroup. */
+export function workgroupSum(workgroupSize: number): string {
+  return workgroupReduction("workgroupSum", workgroupSize, (a, b) => `${a} + ${b}`);
+}
+
+/** {@linkcode workgroupReduction} `workgroupMax`: the largest value of a workgroup. */
+export function workgroupMax(workgroupSize: number): string {
+  return workgroupReduction("workgroupMax", workgroupSize, (a, b) => `max(${a}, ${b})`);
 }

@@ -1,0 +1,111 @@
+import { attentionForward } from "../../shaders/attention.wgsl.ts";
+import {
+  attentionBackwardKey,
+  attentionBackwardQuery,
+} from "../../shaders/attention_backward.wgsl.ts";
+import type { Tape } from "../tape.ts";
+import { describe, sizeOf, type Tensor } from "../tensor.ts";
+
+/** Inputs of {@linkcode causalAttention}. */
+export interface AttentionInputs {
+  /** Queries, `[numRows · seqLen, numHeads · headDim]`, f32 or f16. */
+  readonly q: Tensor;
+  /** Keys, `[numRows · seqLen, numKvHeads · headDim]`, stored as `q`. */
+  readonly k: Tensor;
+  /** Values, shaped and stored as `k`. */
+  readonly v: Tensor;
+  /** First key that each query may see, `[numRows · seqLen]` u32, never descending within a row. */
+  readonly starts: Tensor;
+  /** End of the queries that see each key, `[numRows · seqLen]` u32. */
+  readonly ends: Tensor;
+}
+
+/** Sizes for {@linkcode causalAttention}. */
+export interface AttentionOptions {
+  readonly seqLen: number;
+  readonly numHeads: number;
+  readonly numKvHeads: number;
+  readonly headDim: number;
+}
+
+const FLAT_LANES = 8;
+const TILED_LANES = 64;
+/** Bytes of workgroup memory that every WebGPU adapter has. */
+const WORKGROUP_BYTES = 16_384;
+
+/**
+ * Causal self-attention over packed rows.
+ *
+ *     y[t] = Σ_s softmax_s(q[t] · k[s] / √headDim) · v[s]      over s ≤ t < ends[s]
+ *
+ * With `ends` at the ends of documents, rows hold several documents that do not see each other;
+ * with `ends` at the ends of subtrees in depth-first order, a node sees just its ancestors. Query
+ * head `h` reads key head `⌊h · numKvHeads / numHeads⌋`. Memory is linear in `seqLen`: one f32 per
+ * query and head is kept for backward. Differentiable in `q`, `k` and `v` when stored as f32.
+ *
+ * @see {@link https://arxiv.org/abs/2205.14135 | Dao et al., "FlashAttention", 2022}
+ * @see {@link https://arxiv.org/abs/2305.13245 | Ainslie et al., "GQA", 2023}
+ *
+ * @param tape Where to record.
+ * @param inputs Queries, keys, values and who sees whom.
+ * @param options Sizes.
+ * @returns Shaped and stored as `q`; zeros where a query sees no key.
+ * @throws {RangeError} If the shapes do not fit.
+ */
+export function causalAttention(
+  tape: Tape,
+  { q, k, v, starts, ends }: AttentionInputs,
+  { seqLen, numHeads, numKvHeads, headDim }: AttentionOptions,
+): Tensor {
+  const numTokens = sizeOf(q.shape) / (numHeads * headDim);
+  const numRows = numTokens / seqLen;
+  const kvShape = [numTokens, numKvHeads * headDim].join();
+  if (
+    !Number.isInteger(numRows) ||
+    !Number.isInteger(numHeads / numKvHeads) ||
+    [k, v].some(({ shape, dtype }) => shape.join() !== kvShape || dtype !== q.dtype) ||
+    [starts, ends].some(({ shape, dtype }) => sizeOf(shape) !== numTokens || dtype !== "u32")
+  ) {
+    throw new RangeError(
+      `Cannot apply causalAttention() with ${numHeads} heads of ${headDim} and ${numKvHeads} for keys, seqLen ${seqLen}: ` +
+        `shapes must fit, got q ${describe(q)}, k ${describe(k)}, v ${describe(v)}, starts ${describe(starts)}, ends ${describe(ends)}`,
+    );
+  }
+  const y = tape.activation(q.shape, { label: "attention", dtype: q.dtype, from: [q, k, v] });
+  const lse = tape.activation([numTokens, numHeads], { label: "attention lse" });
+  const tiled = tape.variant === "tiled";
+  const workgroupSize = tiled ? TILED_LANES : FLAT_LANES;
+  const tile = tiled ? Math.min(32, Math.floor(WORKGROUP_BYTES / (8 * headDim))) : 0;
+  const constants = { headDim, workgroupSize, tile };
+  const params = { numRows, seqLen, numHeads, numKvHeads };
+  const blocks = numRows * Math.ceil(seqLen / workgroupSize);
+  tape.dispatch(attentionForward, {
+    constants: { ...constants, storage: q.dtype === "f16" ? "f16" : "f32" },
+    params,
+    buffers: { q, k, v, starts, ends, y, lse },
+    workgroups: blocks * numHeads,
+  });
+
+  tape.onBackward(y, (dy) => {
+    const delta = tape.activation([numTokens, numHeads], { label: "attention delta" });
+    tape.addGradient(q, (dq, accumulate) => {
+      tape.dispatch(attentionBackwardQuery, {
+        constants: { ...constants, accumulate },
+        params,
+        buffers: { q, k, v, starts, ends, y, lse, dy, delta, dq },
+        workgroups: blocks * numHeads,
+      });
+    });
+    tape.addGradient(k, (dk, accumulateKey) => {
+      tape.addGradient(v, (dv, accumulateValue) => {
+        tape.dispatch(attentionBackwardKey, {
+          constants: { ...constants, accumulateKey, accumulateValue },
+          params,
+          buffers: { q, k, v, ends, lse, delta, dy, dk, dv },
+          workgroups: blocks * numKvHeads,
+        });
+      });
+    });
+  });
+  return y;
+}

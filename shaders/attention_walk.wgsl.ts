@@ -1,0 +1,154 @@
+/**
+ * What the attention kernels share: one lane owns one query or one key and walks over the keys or
+ * queries in order, so that nothing is added atomically. In the flat variant the walked rows are
+ * the same for all lanes of a workgroup: uniform loads, cheap on software adapters. The tiled
+ * variant stages them in workgroup memory, with a barrier before they are read and another before
+ * they are overwritten.
+ */
+
+import type { Storage } from "./kernel.ts";
+
+/** Constants of the attention kernels. */
+export interface AttentionConstants {
+  readonly headDim: number;
+  readonly workgroupSize: number;
+  /** Rows staged in workgroup memory at a time; 0 for the flat variant, which stages none. */
+  readonly tile: number;
+}
+
+/** Params of every attention kernel. */
+export const ATTENTION_PARAMS = {
+  numRows: "u32",
+  seqLen: "u32",
+  numHeads: "u32",
+  numKvHeads: "u32",
+} as const;
+
+/** A masked score; finite, since WGSL may assume that no infinity exists. */
+export const MASKED = "-3.4e38";
+
+/** `line(0)` to `line(count - 1)`, joined. */
+export function each(count: number, line: (i: number) => string, separator = "\n"): string {
+  return Array.from({ length: count }, (_, i) => line(i)).join(separator);
+}
+
+/** Elements in one load: vectors of 4 where the head's width allows. */
+export function widthOf(headDim: number): 1 | 4 {
+  return headDim % 4 === 0 ? 4 : 1;
+}
+
+/** How many loads a head takes. */
+export function loadsOf(headDim: number): number {
+  return headDim / widthOf(headDim);
+}
+
+/** Type of one load's worth of f32: `f32` or `vec4f`. */
+export function vectorType(headDim: number): "f32" | "vec4f" {
+  return widthOf(headDim) === 4 ? "vec4f" : "f32";
+}
+
+/** Element type of the buffers that hold heads. */
+export function storageType(headDim: number, storage: Storage): string {
+  return widthOf(headDim) === 4 ? `vec4<${storage}>` : storage;
+}
+
+/** Statement that sets `name` to `Σ_i a(i) · b(i)`, a chain of fused multiply-adds. */
+export function dotProduct(
+  name: string,
+  headDim: number,
+  [a, b]: readonly [(i: number) => string, (i: number) => string],
+): string {
+  let sum = `${a(0)} * ${b(0)}`;
+  for (let i = 1; i < loadsOf(headDim); i++) sum = `fma(${a(i)}, ${b(i)}, ${sum})`;
+  if (widthOf(headDim) === 1) return `let ${name} = ${sum};`;
+  return `let ${name}Sums = ${sum};
+          let ${name} = (${name}Sums.x + ${name}Sums.y) + (${name}Sums.z + ${name}Sums.w);`;
+}
+
+/** Entry point: finds which row, head and block of lanes this workgroup works on, then runs `body`. */
+export function entryPoint(
+  { headDim, workgroupSize }: AttentionConstants,
+  heads: "numHeads" | "numKvHeads",
+  body: string,
+): string {
+  return `
+    @compute @workgroup_size(${workgroupSize})
+    fn main(
+      @builtin(workgroup_id) workgroup: vec3u,
+      @builtin(num_workgroups) grid: vec3u,
+      @builtin(local_invocation_index) lane: u32,
+    ) {
+      let numBlocks = (params.seqLen + ${workgroupSize - 1}u) / ${workgroupSize}u;
+      let index = workgroup.y * grid.x + workgroup.x;
+      let head = index / numBlocks % params.${heads};
+      let row = index / numBlocks / params.${heads};
+      if (row >= params.numRows) { return; }
+      let base = row * params.seqLen;
+      let begin = index % numBlocks * ${workgroupSize}u;
+      let last = min(begin + ${workgroupSize}u, params.seqLen) - 1u;
+      let own = min(begin + lane, last);
+      let inside = begin + lane <= last;
+      let group = params.numHeads / params.numKvHeads;
+      let dHeads = params.numHeads * ${loadsOf(headDim)}u;
+      let dKvHeads = params.numKvHeads * ${loadsOf(headDim)}u;
+      ${body}
+    }`;
+}
+
+/** Workgroup memory of {@linkcode walk}; nothing in the flat variant. */
+export function staging({ headDim, tile }: AttentionConstants): string {
+  if (tile === 0) return "";
+  const type = vectorType(headDim);
+  return `var<workgroup> stagedOne: array<${type}, ${tile * loadsOf(headDim)}>;
+    var<workgroup> stagedTwo: array<${type}, ${tile * loadsOf(headDim)}>;`;
+}
+
+/** Two buffers to walk over, the WGSL of where their vectors begin, and the range of rows. */
+export interface Walk {
+  readonly one: string;
+  readonly two: string;
+  /** Where the vector of row `at` begins, in loads; the same in both buffers. */
+  readonly offset: string;
+  readonly first: string;
+  readonly final: string;
+}
+
+/**
+ * A loop over the rows `first` to `final`, both included. `body` reads load `i` of the walked
+ * vectors of row `at` through the expressions it is given.
+ */
+export function walk(
+  { headDim, workgroupSize, tile }: AttentionConstants,
+  { one, two, offset, first, final }: Walk,
+  body: (one: (i: number) => string, two: (i: number) => string) => string,
+): string {
+  const loads = loadsOf(headDim);
+  const type = vectorType(headDim);
+  if (tile === 0) {
+    return `for (var at = ${first}; at <= ${final}; at++) {
+        let vector = ${offset};
+        ${body(
+          (i) => `${type}(${one}[vector + ${i}u])`,
+          (i) => `${type}(${two}[vector + ${i}u])`,
+        )}
+      }`;
+  }
+  return `for (var tileBegin = ${first}; tileBegin <= ${final}; tileBegin += ${tile}u) {
+        let tileRows = min(${tile}u, ${final} - tileBegin + 1u);
+        for (var e = lane; e < tileRows * ${loads}u; e += ${workgroupSize}u) {
+          let at = tileBegin + e / ${loads}u;
+          let vector = ${offset};
+          stagedOne[e] = ${type}(${one}[vector + e % ${loads}u]);
+          stagedTwo[e] = ${type}(${two}[vector + e % ${loads}u]);
+        }
+        workgroupBarrier();
+        for (var j = 0u; j < tileRows; j++) {
+          let at = tileBegin + j;
+          ${body(
+            (i) => `stagedOne[j * ${loads}u + ${i}u]`,
+            (i) => `stagedTwo[j * ${loads}u + ${i}u]`,
+          )}
+        }
+        workgroupBarrier();
+      }`;
+}

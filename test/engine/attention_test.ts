@@ -1,0 +1,133 @@
+import { after, test } from "node:test";
+import type { Variant } from "../../engine/gpu.ts";
+import { causalAttention } from "../../engine/ops/attention.ts";
+import { attentionReference, type AttentionCase } from "../reference/attention.ts";
+import { assertClose, openGpu, uniform } from "../support.ts";
+import { checkOp } from "./check_op.ts";
+import { runOp } from "./run_op.ts";
+
+const gpu = await openGpu();
+after(() => gpu.destroy());
+
+// Softmax over up to 130 keys and dot products of up to 64 terms, each rounded at 6e-8.
+const TOLERANCE = { rtol: 1e-5, atol: 5e-6 };
+
+interface Masks {
+  starts: number[];
+  ends: number[];
+}
+
+/** Documents one after another, of the given lengths, over one row. */
+function documents(...lengths: number[]): Masks {
+  const starts: number[] = [];
+  const ends: number[] = [];
+  let begin = 0;
+  for (const length of lengths) {
+    for (let i = 0; i < length; i++) {
+      starts.push(begin);
+      ends.push(begin + length);
+    }
+    begin += length;
+  }
+  return { starts, ends };
+}
+
+interface Case extends Omit<AttentionCase, "visible">, Masks {
+  name: string;
+}
+
+const sizes = (
+  numRows: number,
+  seqLen: number,
+  numHeads: number,
+  numKvHeads: number,
+  headDim: number,
+) => ({
+  numRows,
+  seqLen,
+  numHeads,
+  numKvHeads,
+  headDim,
+});
+
+const CASES: Case[] = [
+  { name: "a single token", ...sizes(1, 1, 1, 1, 1), ...documents(1) },
+  { name: "an odd causal row of odd heads", ...sizes(1, 5, 3, 1, 3), ...documents(5) },
+  {
+    name: "two rows of grouped heads",
+    ...sizes(2, 13, 4, 2, 8),
+    starts: [...documents(13).starts, ...documents(4, 1, 8).starts],
+    ends: [...documents(13).ends, ...documents(4, 1, 8).ends],
+  },
+  { name: "documents across a block of lanes", ...sizes(1, 70, 2, 2, 8), ...documents(5, 60, 5) },
+  { name: "more keys than a staged tile holds", ...sizes(1, 130, 1, 1, 8), ...documents(100, 30) },
+  {
+    name: "a tree in depth-first order after a prefix",
+    ...sizes(1, 9, 2, 1, 8),
+    starts: Array(9).fill(0),
+    // prefix 0 1 2, then node 3 with children 4 (child 5) and 6, then leaf 7, then node 8.
+    ends: [9, 9, 9, 7, 6, 6, 7, 8, 9],
+  },
+  // A key with end 0 is seen by nobody, not even by itself: its own row is fully masked.
+  { name: "a fully masked row", ...sizes(1, 3, 1, 1, 8), starts: [0, 1, 2], ends: [1, 0, 3] },
+];
+
+function check(variant: Variant, { name, starts, ends, ...shape }: Case): void {
+  const { numRows, seqLen, numHeads, numKvHeads, headDim } = shape;
+  const numTokens = numRows * seqLen;
+  const visible = (row: number, t: number, s: number) => s <= t && t < ends[row * seqLen + s]!;
+  const random = (heads: number, seed: number) => ({
+    shape: [numTokens, heads * headDim],
+    values: uniform(numTokens * heads * headDim, seed),
+  });
+  test(`causalAttention() ${variant} over ${name} matches float64, forward and backward`, async () => {
+    await checkOp(gpu, variant, {
+      inputs: {
+        q: random(numHeads, 1),
+        k: random(numKvHeads, 2),
+        v: random(numKvHeads, 3),
+        starts: { shape: [numTokens], values: Uint32Array.from(starts) },
+        ends: { shape: [numTokens], values: Uint32Array.from(ends) },
+      },
+      op: (tape, t) => causalAttention(tape, t, shape),
+      reference: (at) => attentionReference(at, { ...shape, visible }),
+      tolerance: TOLERANCE,
+    });
+  });
+}
+
+for (const variant of ["flat", "tiled"] satisfies Variant[]) {
+  for (const shape of CASES) check(variant, shape);
+}
+
+test("causalAttention() survives scores far apart", async () => {
+  const inputs = {
+    q: { shape: [2, 1], values: new Float32Array([300, 300]) },
+    k: { shape: [2, 1], values: new Float32Array([-300, 300]) },
+    v: { shape: [2, 1], values: new Float32Array([1, 2]) },
+    starts: { shape: [2], values: new Uint32Array([0, 0]) },
+    ends: { shape: [2], values: new Uint32Array([2, 2]) },
+  };
+  const { y } = await runOp(gpu, "flat", {
+    inputs,
+    op: (tape, t) => causalAttention(tape, t, sizes(1, 2, 1, 1, 1)),
+  });
+  assertClose(y, [1, 2], { what: "y", rtol: 0, atol: 0 });
+});
+
+test("causalAttention() reaches blocks beyond 65 535 workgroups", async () => {
+  const numRows = 66_000;
+  const v = uniform(numRows, 3);
+  const ones = { shape: [numRows], values: new Uint32Array(numRows).fill(1) };
+  const { y } = await runOp(gpu, "flat", {
+    inputs: {
+      q: { shape: [numRows, 1], values: uniform(numRows, 1) },
+      k: { shape: [numRows, 1], values: uniform(numRows, 2) },
+      v: { shape: [numRows, 1], values: v },
+      starts: { shape: [numRows], values: new Uint32Array(numRows) },
+      ends: ones,
+    },
+    op: (tape, t) => causalAttention(tape, t, sizes(numRows, 1, 1, 1, 1)),
+  });
+  assertClose(y, v, { what: "y", rtol: 1e-6, atol: 0 });
+});
