@@ -53,7 +53,7 @@ export function textProblem(what: string, text: string): string | undefined {
 }
 
 /** Says what is wrong with a year, or `undefined`. */
-export function yearProblem(what: string, year: number): string | undefined {
+function yearProblem(what: string, year: number): string | undefined {
   if (Number.isInteger(year) && year >= FIRST_YEAR && year <= LAST_YEAR) return undefined;
   return `the ${what} must be a year of four digits, got ${year}`;
 }
