@@ -9,4 +9,5 @@ export * from "./ops/add.ts";
 export * from "./ops/embedding.ts";
 export * from "./ops/linear.ts";
 export * from "./ops/rms_norm.ts";
+export * from "./ops/rotary.ts";
 export * from "./ops/swi_glu.ts";
