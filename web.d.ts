@@ -120,9 +120,10 @@ declare class TextDecoderStream implements ReadableWritablePair<string, BufferSo
   readonly writable: WritableStream<BufferSource>;
 }
 
-declare class DecompressionStream
-  implements ReadableWritablePair<Uint8Array<ArrayBuffer>, BufferSource>
-{
+declare class DecompressionStream implements ReadableWritablePair<
+  Uint8Array<ArrayBuffer>,
+  BufferSource
+> {
   constructor(format: "deflate" | "deflate-raw" | "gzip");
   readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
   readonly writable: WritableStream<BufferSource>;
