@@ -97,12 +97,16 @@ test("openAdapter() opens one adapter after another, each good for a device", as
   }
 });
 
-test("openAdapter() brings SwiftShader out of the npm package", async () => {
-  const { adapter, kind } = await openAdapter({ env: { TENURE_ADAPTER: "swiftshader" } });
-  assert.equal(kind, "swiftshader");
-  (await adapter.requestDevice()).destroy();
-  assert.equal(process.env["VK_DRIVER_FILES"], undefined, "the environment is as before");
-});
+// The npm package holds a build for this one platform.
+if (process.platform === "linux" && process.arch === "x64") {
+  test("openAdapter() brings SwiftShader out of the npm package", async () => {
+    const before = process.env["VK_DRIVER_FILES"];
+    const { adapter, kind } = await openAdapter({ env: { TENURE_ADAPTER: "swiftshader" } });
+    assert.equal(kind, "swiftshader");
+    (await adapter.requestDevice()).destroy();
+    assert.equal(process.env["VK_DRIVER_FILES"], before, "the environment is as before");
+  });
+}
 
 test("openAdapter() refuses a kind that it does not know", async () => {
   await assert.rejects(openAdapter({ env: { TENURE_ADAPTER: "abacus" } }), {

@@ -57,7 +57,10 @@ test("tenure doctor --json describes a working adapter", () => {
 });
 
 test("tenure doctor without an adapter gives the remedy and exits with 4", () => {
-  const { status, stdout } = tenure(["doctor", "--json"], { VK_DRIVER_FILES: "/nonexistent.json" });
+  const { status, stdout } = tenure(["doctor", "--json"], {
+    TENURE_ADAPTER: "",
+    VK_DRIVER_FILES: "/nonexistent.json",
+  });
   const { ok, adapter, advice } = JSON.parse(stdout);
   assert.deepEqual([ok, adapter], [false, null]);
   assert.match(
