@@ -97,7 +97,7 @@ export const rmsNormBackwardInput = kernel({
   },
 });
 
-/** Sums of `dy · x̂` over chunks of rows, one lane a column; summed further by `sumColumns`. */
+/** Sums of `dy · x̂` over chunks of rows, one lane a column; summed further by `sumChunks()`. */
 export const rmsNormBackwardWeight = kernel({
   name: "rmsNormBackwardWeight",
   params: WEIGHT_PARAMS,

@@ -1,0 +1,100 @@
+import {
+  layerNormBackwardInput,
+  layerNormBackwardWeight,
+  layerNormForward,
+} from "../../shaders/layer_norm.wgsl.ts";
+import { rowWorkgroups } from "../../shaders/rows.wgsl.ts";
+import { rowConstants } from "./rows.ts";
+import { chunksOf, COLUMN_WORKGROUP_SIZE, sumChunks, sumColumns } from "./sum_columns.ts";
+import type { Tape } from "../tape.ts";
+import { describe, sizeOf, storageOf, type Tensor } from "../tensor.ts";
+
+/** Weights and options of {@linkcode layerNorm}. */
+export interface LayerNormOptions {
+  /** Gain, `[dModel]`, stored as `x`. */
+  readonly weight: Tensor;
+  /** Shift, `[dModel]`, stored as `x`; none if absent. */
+  readonly bias?: Tensor | undefined;
+  /**
+   * Added to the variance before the root, so that a constant row stays finite.
+   *
+   * @default {1e-5}
+   */
+  readonly eps?: number;
+}
+
+/**
+ * Layer normalization over the last axis.
+ *
+ *     y = (x − mean(x)) / √(var(x) + eps) · weight + bias
+ *
+ * Sums in f32, the variance in a second pass. Keeps two f32 per row for the backward pass and
+ * recomputes the rest. Differentiable in `x`, `weight` and `bias` when stored as f32.
+ *
+ * @see {@link https://arxiv.org/abs/1607.06450 | Ba, Kiros & Hinton, 2016}
+ *
+ * @param tape Where to record.
+ * @param x Activations, `[…, dModel]`, f32 or f16.
+ * @param options Weights and numerical options.
+ * @returns Normalized activations, shaped and stored as `x`.
+ * @throws {RangeError} If `weight` or `bias` is not `[dModel]` or is not stored as `x`.
+ */
+export function layerNorm(
+  tape: Tape,
+  x: Tensor,
+  { weight, bias, eps = 1e-5 }: LayerNormOptions,
+): Tensor {
+  check(x, { weight, bias });
+  const numColumns = x.shape.at(-1)!;
+  const numRows = sizeOf(x.shape) / numColumns;
+  const label = `layerNorm(${weight.label})`;
+  const y = tape.activation(x.shape, { label, dtype: x.dtype, from: [x, weight, bias] });
+  const moments = tape.activation([numRows, 2], { label: `${label} moments` });
+  const constants = rowConstants(tape.variant);
+  const workgroups = rowWorkgroups(constants, numRows);
+  tape.dispatch(layerNormForward, {
+    constants: { ...constants, storage: storageOf(x), bias: bias !== undefined },
+    params: { numRows, numColumns, eps },
+    buffers: { x, weight, bias: bias ?? weight, y, moments },
+    workgroups,
+  });
+  tape.onBackward(y, (dy) => {
+    tape.addGradient(x, (dx, accumulate) =>
+      tape.dispatch(layerNormBackwardInput, {
+        constants: { ...constants, accumulate },
+        params: { numRows, numColumns },
+        buffers: { x, weight, moments, dy, dx },
+        workgroups,
+      }),
+    );
+    tape.addGradient(weight, (dWeight, accumulate) => {
+      const chunks = chunksOf(numRows, numColumns);
+      const partial = tape.activation([chunks.numChunks, numColumns], {
+        label: `partial ${dWeight.label}`,
+      });
+      tape.dispatch(layerNormBackwardWeight, {
+        constants: { workgroupSize: COLUMN_WORKGROUP_SIZE },
+        params: { numRows, numColumns, chunkRows: chunks.chunkRows },
+        buffers: { x, moments, dy, partial },
+        workgroups: chunks.workgroups,
+      });
+      sumChunks(tape, partial, dWeight, accumulate);
+    });
+    if (bias === undefined) return;
+    tape.addGradient(bias, (dBias, accumulate) => sumColumns(tape, dy, dBias, accumulate));
+  });
+  return y;
+}
+
+function check(x: Tensor, weights: { weight: Tensor; bias: Tensor | undefined }): void {
+  const dModel = x.shape.at(-1) ?? 0;
+  for (const [name, tensor] of Object.entries(weights)) {
+    if (tensor === undefined) continue;
+    if (tensor.shape.join() !== `${dModel}` || tensor.dtype !== x.dtype) {
+      throw new RangeError(
+        `Cannot apply layerNorm() to x ${describe(x)}: ` +
+          `${name} must be [${dModel}] ${x.dtype}, got ${describe(tensor)}`,
+      );
+    }
+  }
+}
