@@ -8,6 +8,7 @@ export * from "./ops/activation.ts";
 export * from "./ops/adam_w.ts";
 export * from "./ops/add.ts";
 export * from "./ops/clip_gradients.ts";
+export * from "./ops/dropout.ts";
 export * from "./ops/embedding.ts";
 export * from "./ops/layer_norm.ts";
 export * from "./ops/linear.ts";

@@ -1,0 +1,61 @@
+/**
+ * Dropout: zeroes elements at random and scales the others, so that the mean stays.
+ *
+ *     forward   y  = mask · x / (1 − rate)
+ *     backward  dx = mask · dy / (1 − rate)
+ *
+ * The mask is not stored: four elements share one draw of Philox, keyed by the seed and counted
+ * by (element / 4, id of the op, step, micro-batch), and backward draws it again.
+ *
+ * Srivastava et al., "Dropout", 2014. https://jmlr.org/papers/v15/srivastava14a.html
+ */
+import { enableF16, storeOrAdd } from "./elementwise.wgsl.ts";
+import { kernel, paramsBinding, type Storage } from "./kernel.ts";
+import { PHILOX } from "./philox.wgsl.ts";
+import { wgsl } from "./wgsl.ts";
+
+/** Elements of one draw, and so of a lane. */
+export const ELEMENTS_PER_DRAW = 4;
+
+const PARAMS = { length: "u32", id: "u32", threshold: "u32", scale: "f32" } as const;
+
+/** Constants of {@linkcode dropoutKernel}. */
+export interface DropoutConstants {
+  readonly storage: Storage;
+  readonly accumulate: boolean;
+  readonly workgroupSize: number;
+}
+
+/** `y = mask · x · scale`; an element stays where its 32 random bits reach `threshold`. */
+export const dropoutKernel = kernel({
+  name: "dropout",
+  params: PARAMS,
+  buffers: { x: "read", randomness: "read", y: "read_write" },
+  code: ({ storage, accumulate, workgroupSize }: DropoutConstants) =>
+    wgsl`
+    ${enableF16(storage)}
+    ${paramsBinding(PARAMS)}
+    @group(0) @binding(1) var<storage, read> x: array<${storage}>;        // [length]
+    @group(0) @binding(2) var<storage, read> randomness: array<u32>;      // [4]: seed (2), step, micro-batch
+    @group(0) @binding(3) var<storage, read_write> y: array<${storage}>;  // [length]
+
+    ${PHILOX}
+
+    @compute @workgroup_size(${workgroupSize})
+    fn main(
+      @builtin(workgroup_id) workgroup: vec3u,
+      @builtin(num_workgroups) grid: vec3u,
+      @builtin(local_invocation_index) lane: u32,
+    ) {
+      let draw = (workgroup.y * grid.x + workgroup.x) * ${workgroupSize}u + lane;
+      let counter = vec4u(draw, params.id, randomness[2], randomness[3]);
+      let bits = philox(counter, vec2u(randomness[0], randomness[1]));
+      for (var j = 0u; j < ${ELEMENTS_PER_DRAW}u; j++) {
+        let i = ${ELEMENTS_PER_DRAW}u * draw + j;
+        if (i < params.length) {
+          let value = select(0.0, f32(x[i]) * params.scale, bits[j] >= params.threshold);
+          ${storeOrAdd("y[i]", `${storage}(value)`, accumulate)}
+        }
+      }
+    }`,
+});
