@@ -1,3 +1,5 @@
+import { GpuLostError } from "../../engine/gpu.ts";
+
 /** Exit codes of every command; scripts and schedulers may rely on them. */
 export const EXIT = {
   /** Done. */
@@ -46,7 +48,8 @@ export async function failingAs<T>(exitCode: ExitCode, work: () => T | Promise<T
   try {
     return await work();
   } catch (error) {
-    if (error instanceof CliError || !(error instanceof Error)) throw error;
+    const hasCode = error instanceof CliError || error instanceof GpuLostError;
+    if (hasCode || !(error instanceof Error)) throw error;
     throw new CliError(exitCode, error.message, { cause: error });
   }
 }
@@ -56,6 +59,11 @@ export function explain(error: unknown): { line: string; exitCode: ExitCode } {
   const message = error instanceof Error ? error.message : String(error);
   return {
     line: message.replaceAll(/\s*\n\s*/g, " ").trim() || "Unknown error",
-    exitCode: error instanceof CliError ? error.exitCode : EXIT.failure,
+    exitCode: exitCodeOf(error),
   };
+}
+
+function exitCodeOf(error: unknown): ExitCode {
+  if (error instanceof CliError) return error.exitCode;
+  return error instanceof GpuLostError ? EXIT.device : EXIT.failure;
 }

@@ -9,6 +9,8 @@ export async function runToExit(work: () => Promise<ExitCode>): Promise<never> {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     process.exit(error.code === "EPIPE" ? EXIT.ok : EXIT.failure);
   });
+  // Thrown where nobody awaits it, such as in an event listener.
+  process.on("uncaughtException", (error) => process.exit(report(error)));
   let exitCode: ExitCode;
   try {
     exitCode = await work();

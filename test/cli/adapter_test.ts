@@ -97,6 +97,12 @@ test("openAdapter() opens one adapter after another, each good for a device", as
   }
 });
 
+test("openAdapter() passes toggles on: unsafe APIs offer more features", async () => {
+  const usual = (await openAdapter()).adapter.features;
+  const { features } = (await openAdapter({ toggles: ["allow_unsafe_apis"] })).adapter;
+  assert.ok([...features].some((name) => !usual.has(name)));
+});
+
 // The npm package holds a build for this one platform.
 if (process.platform === "linux" && process.arch === "x64") {
   test("openAdapter() brings SwiftShader out of the npm package", async () => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { GpuLostError } from "../../engine/gpu.ts";
 import { CliError, EXIT, explain, failingAs } from "../../cli/platform/errors.ts";
 
 const COMMAND = fileURLToPath(new URL("../../bin/tenure.js", import.meta.url));
@@ -83,6 +84,8 @@ test("explain() makes one line of any error", () => {
     exitCode: EXIT.checkpoint,
   });
   assert.deepEqual(explain(new Error("x")), { line: "x", exitCode: EXIT.failure });
+  const lost = new GpuLostError({ reason: "unknown", message: "reset" } as GPUDeviceLostInfo);
+  assert.equal(explain(lost).exitCode, EXIT.device);
   assert.deepEqual(explain("thrown text"), { line: "thrown text", exitCode: EXIT.failure });
   assert.deepEqual(explain(new Error("")), { line: "Unknown error", exitCode: EXIT.failure });
 });
