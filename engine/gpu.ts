@@ -146,9 +146,15 @@ export class Gpu {
     return new Float32Array(bytes!, 0, sizeOf(tensor.shape));
   }
 
-  /** Copies the beginnings of buffers back to the host, after all work submitted so far. */
+  /**
+   * Copies the beginnings of buffers back to the host, after all work submitted so far.
+   *
+   * @param sources What to copy.
+   * @param encode Adds work before the copies, in the same submit.
+   */
   async readBuffers(
     sources: readonly { readonly buffer: GPUBuffer; readonly bytes: number }[],
+    encode?: (encoder: GPUCommandEncoder) => void,
   ): Promise<ArrayBuffer[]> {
     const offsets: number[] = [];
     let size = 0;
@@ -159,6 +165,7 @@ export class Gpu {
     const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
     const staging = this.device.createBuffer({ label: "readback", size: Math.max(8, size), usage });
     const encoder = this.device.createCommandEncoder();
+    encode?.(encoder);
     sources.forEach(({ buffer, bytes }, index) =>
       encoder.copyBufferToBuffer(buffer, 0, staging, offsets[index]!, bytes),
     );

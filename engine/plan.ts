@@ -158,10 +158,13 @@ export class Plan {
 
   /** Copies tensors back to the host with one submit: persistent ones, or those the plan keeps. */
   async read(...tensors: Tensor[]): Promise<Float32Array<ArrayBuffer>[]> {
-    const bytes = await this.#gpu.readBuffers(
-      tensors.map((tensor) => ({ buffer: this.#buffer(tensor), bytes: bytesOf(tensor) })),
-    );
-    return bytes.map((copy) => new Float32Array(copy));
+    const copies = await this.#gpu.readBuffers(tensors.map((tensor) => this.source(tensor)));
+    return copies.map((copy) => new Float32Array(copy));
+  }
+
+  /** Where a tensor lies, for {@linkcode submitAndRead}: a persistent one, or one the plan keeps. */
+  source(tensor: Tensor): { readonly buffer: GPUBuffer; readonly bytes: number } {
+    return { buffer: this.#buffer(tensor), bytes: bytesOf(tensor) };
   }
 
   /** Frees the plan's own memory. */
@@ -237,8 +240,29 @@ export class Plan {
 export function submit(gpu: Gpu, plans: readonly Plan[]): void {
   gpu.check();
   const encoder = gpu.device.createCommandEncoder();
+  encodePass(encoder, plans);
+  gpu.device.queue.submit([encoder.finish()]);
+}
+
+/**
+ * Runs compiled plans and copies results back to the host, all in one submit.
+ *
+ * @param gpu The plans' device.
+ * @param plans What to run, in order.
+ * @param sources What to read: see {@linkcode Plan.source}.
+ */
+export async function submitAndRead(
+  gpu: Gpu,
+  plans: readonly Plan[],
+  sources: readonly { readonly buffer: GPUBuffer; readonly bytes: number }[],
+): Promise<Float32Array<ArrayBuffer>[]> {
+  gpu.check();
+  const copies = await gpu.readBuffers(sources, (encoder) => encodePass(encoder, plans));
+  return copies.map((copy) => new Float32Array(copy));
+}
+
+function encodePass(encoder: GPUCommandEncoder, plans: readonly Plan[]): void {
   const pass = encoder.beginComputePass();
   for (const plan of plans) plan.encode(pass);
   pass.end();
-  gpu.device.queue.submit([encoder.finish()]);
 }

@@ -80,39 +80,8 @@ export function linearCrossEntropy(
       `Cannot differentiate linearCrossEntropy(): weight "${weight.label}" must be a parameter, got an activation`,
     );
   }
-  const { tileSize = defaultTileSize(numRows) } = options;
-  if (tileSize < 64 || tileSize % 64 !== 0) {
-    throw new RangeError(
-      `Cannot apply linearCrossEntropy(): tileSize must be a multiple of 64, got ${tileSize}`,
-    );
-  }
-  const tiles = Array.from({ length: Math.ceil(vocabSize / tileSize) }, (_, tile) => {
-    const begin = tile * tileSize;
-    return { begin, end: Math.min(begin + tileSize, vocabSize) };
-  });
-  const logitsOf = ({ begin, end }: { begin: number; end: number }): Tensor => {
-    const logits = tape.activation([numRows, end - begin], { label: "logits" });
-    matmul(tape, "nt", { a: x, b: rows(weight, begin, end), c: logits });
-    return logits;
-  };
-
-  const statistics = tape.activation([numRows, 4], { label: "softmax statistics" });
-  const tiled = tape.variant === "tiled";
-  let kept: Tensor | undefined;
-  for (const tile of tiles) {
-    const logits = logitsOf(tile);
-    if (tiles.length === 1) kept = logits;
-    tape.dispatch(crossEntropyTile, {
-      constants: {
-        first: tile.begin === 0,
-        tiled,
-        workgroupSize: tiled ? TILED_LANES : FLAT_LANES,
-      },
-      params: { numRows, tileBegin: tile.begin, tileSize: tile.end - tile.begin },
-      buffers: { logits, targets, statistics },
-      workgroups: tiled ? numRows : Math.ceil(numRows / FLAT_LANES),
-    });
-  }
+  const tiles = tilesOf(vocabSize, options.tileSize ?? defaultTileSize(numRows));
+  const { statistics, kept } = runningSoftmax(tape, { x, weight, targets }, tiles);
   const logProbabilities = tape.activation([numRows], { label: "log-probabilities" });
   const nll = tape.activation([numRows, 1], { label: "nll" });
   tape.dispatch(crossEntropyLoss, {
@@ -127,7 +96,7 @@ export function linearCrossEntropy(
   tape.onBackward(loss, (dLoss) => {
     for (const tile of tiles) {
       const { begin, end } = tile;
-      const logits = kept ?? logitsOf(tile);
+      const logits = kept ?? logitsOf(tape, { x, weight }, tile);
       tape.dispatch(crossEntropyGradient, {
         constants: { workgroupSize: ELEMENT_LANES },
         params: { numRows, tileBegin: begin, tileSize: end - begin, vocabSize },
@@ -145,6 +114,66 @@ export function linearCrossEntropy(
   return { loss, logProbabilities };
 }
 
-function defaultTileSize(numRows: number): number {
+/** Vocabulary entries `[begin, end)`. */
+export interface VocabularyTile {
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** Splits a vocabulary into tiles. */
+export function tilesOf(vocabSize: number, tileSize: number): VocabularyTile[] {
+  if (!(tileSize >= 64) || tileSize % 64 !== 0) {
+    throw new RangeError(
+      `Cannot tile a vocabulary: tileSize must be a multiple of 64, got ${tileSize}`,
+    );
+  }
+  return Array.from({ length: Math.ceil(vocabSize / tileSize) }, (_, tile) => {
+    const begin = tile * tileSize;
+    return { begin, end: Math.min(begin + tileSize, vocabSize) };
+  });
+}
+
+/** As many entries as keep a tile of logits within 64 MiB. */
+export function defaultTileSize(numRows: number): number {
   return Math.max(64, Math.floor(TILE_BYTES / (4 * numRows) / 64) * 64);
+}
+
+/**
+ * Records the softmax statistics of every row, one tile of logits after another.
+ *
+ * @returns `statistics`, `[numRows, 4]`: top, Σ exp(logit − top), the target's logit; and the
+ *   logits where one tile holds them all.
+ */
+export function runningSoftmax(
+  tape: Tape,
+  { x, weight, targets }: Omit<CrossEntropyInputs, "weights">,
+  tiles: readonly VocabularyTile[],
+): { readonly statistics: Tensor; readonly kept: Tensor | undefined } {
+  const numRows = sizeOf(targets.shape);
+  const statistics = tape.activation([numRows, 4], { label: "softmax statistics" });
+  const tiled = tape.variant === "tiled";
+  const workgroupSize = tiled ? TILED_LANES : FLAT_LANES;
+  let kept: Tensor | undefined;
+  for (const tile of tiles) {
+    const logits = logitsOf(tape, { x, weight }, tile);
+    if (tiles.length === 1) kept = logits;
+    tape.dispatch(crossEntropyTile, {
+      constants: { first: tile.begin === 0, tiled, workgroupSize },
+      params: { numRows, tileBegin: tile.begin, tileSize: tile.end - tile.begin },
+      buffers: { logits, targets, statistics },
+      workgroups: tiled ? numRows : Math.ceil(numRows / FLAT_LANES),
+    });
+  }
+  return { statistics, kept };
+}
+
+function logitsOf(
+  tape: Tape,
+  { x, weight }: Pick<CrossEntropyInputs, "x" | "weight">,
+  { begin, end }: VocabularyTile,
+): Tensor {
+  const numRows = sizeOf(x.shape) / x.shape.at(-1)!;
+  const logits = tape.activation([numRows, end - begin], { label: "logits" });
+  matmul(tape, "nt", { a: x, b: rows(weight, begin, end), c: logits });
+  return logits;
 }

@@ -1,0 +1,211 @@
+import type { Batch } from "../../data/batch.ts";
+import type { Gpu } from "../../engine/gpu.ts";
+import type { Transformer } from "../transformer/transformer.ts";
+import { LossStep } from "./loss_step.ts";
+import { learningRateAt, type LearningRateOptions } from "./schedule.ts";
+import { TrainingStep, type TrainingStepOptions } from "./training_step.ts";
+
+/** Options of a {@linkcode Trainer}. */
+export interface TrainerOptions extends TrainingStepOptions, LearningRateOptions {
+  /** Batches whose gradients add up in one step. @default {1} */
+  readonly accumulation?: number;
+  /** Steps between validations; 0 for none. @default {0} */
+  readonly evalEvery?: number;
+  /** Validations without a new best after which the run ends. @default {Infinity} */
+  readonly patience?: number;
+}
+
+/** What a run must remember, besides weights and moments, to go on as if never interrupted. */
+export interface TrainerState {
+  /** Steps taken. */
+  readonly step: number;
+  /** Batches taken; the stream of batches must go on from here. */
+  readonly numBatches: number;
+  /** Step and loss of the best validation so far. */
+  readonly best?: { readonly step: number; readonly loss: number };
+  /** Validations since the best. */
+  readonly sinceBest: number;
+}
+
+/** State of a run that has not begun. */
+export const INITIAL_STATE: TrainerState = { step: 0, numBatches: 0, sinceBest: 0 };
+
+/** What a {@linkcode Trainer} tells while it runs. */
+export type TrainerEvent =
+  | {
+      readonly type: "step";
+      readonly step: number;
+      readonly loss: number;
+      readonly gradNorm: number;
+      readonly learningRate: number;
+      /** Tokens of the step, padding included, and the time it took. */
+      readonly numTokens: number;
+      readonly ms: number;
+      /** Label of the last batch. */
+      readonly batch: string;
+    }
+  | {
+      readonly type: "validation";
+      readonly step: number;
+      readonly loss: number;
+      readonly isBest: boolean;
+      readonly ms: number;
+    }
+  | { readonly type: "end"; readonly step: number; readonly reason: EndReason };
+
+/** Why a run ended. */
+export type EndReason = "all steps taken" | "no improvement" | "interrupted" | "no more batches";
+
+/** Held-out batches and what their summed loss is divided by. */
+export interface Validation {
+  readonly batches: () => Iterable<Batch> | AsyncIterable<Batch>;
+  /** Number of predictions, such as person-years; the loss is per prediction. */
+  readonly count: number;
+}
+
+/** A step's loss or gradient is NaN or infinite; the weights are those of the last good step. */
+export class NotFiniteError extends Error {
+  override readonly name = "NotFiniteError";
+
+  constructor(step: number, batches: readonly Batch[]) {
+    const labels = batches.map(({ label }) => label).join("; ");
+    super(
+      `Cannot go on training: loss and gradients must be finite, got NaN or infinity at step ${step} (${labels}); lower the learning rate`,
+    );
+  }
+}
+
+/**
+ * Trains a transformer on a stream of batches.
+ *
+ * Runs as a generator: between two events nothing is in flight, so that whoever listens can save
+ * weights, moments and {@linkcode Trainer.state} and later resume with the same bits.
+ */
+export class Trainer {
+  readonly step: TrainingStep;
+  readonly #gpu: Gpu;
+  readonly #model: Transformer;
+  readonly #options: TrainerOptions;
+  #state: TrainerState;
+
+  /**
+   * @param gpu The model's device.
+   * @param model Trained in place.
+   * @param options Batch sizes, optimizer, course of the learning rate.
+   * @param state Where an earlier run stopped; restore weights and moments too.
+   */
+  constructor(
+    gpu: Gpu,
+    model: Transformer,
+    options: TrainerOptions,
+    state: TrainerState = INITIAL_STATE,
+  ) {
+    this.#gpu = gpu;
+    this.#model = model;
+    this.#options = options;
+    this.#state = state;
+    this.step = new TrainingStep(gpu, model, options);
+  }
+
+  /** What to store between events. */
+  get state(): TrainerState {
+    return this.#state;
+  }
+
+  /**
+   * Trains until all steps are taken, the batches end, validation stops improving or `signal`
+   * aborts.
+   *
+   * @param batches Training batches, from `state.numBatches` on.
+   * @param options Held-out batches, and a signal to stop after the step in progress.
+   * @throws {NotFiniteError} At the first step whose loss or gradient is not finite.
+   */
+  async *run(
+    batches: Iterable<Batch> | AsyncIterable<Batch>,
+    {
+      validation,
+      signal,
+    }: { readonly validation?: Validation; readonly signal?: AbortSignal } = {},
+  ): AsyncGenerator<TrainerEvent> {
+    const { maxSteps, evalEvery = 0, accumulation = 1, patience = Infinity } = this.#options;
+    await this.step.compile();
+    const held = validation === undefined ? undefined : await this.#validator(validation);
+    const stream = groups(batches, accumulation);
+    let reason: EndReason = "all steps taken";
+    while (this.#state.step < maxSteps) {
+      if (signal?.aborted === true) {
+        reason = "interrupted";
+        break;
+      }
+      const group = await stream.next();
+      if (group.done === true) {
+        reason = "no more batches";
+        break;
+      }
+      yield await this.#takeStep(group.value);
+      const { step } = this.#state;
+      if (held !== undefined && evalEvery > 0 && (step % evalEvery === 0 || step === maxSteps)) {
+        yield await this.#validate(held);
+        if (this.#state.sinceBest >= patience) {
+          reason = "no improvement";
+          break;
+        }
+      }
+    }
+    yield { type: "end", step: this.#state.step, reason };
+  }
+
+  async #takeStep(batches: readonly Batch[]): Promise<TrainerEvent> {
+    const begin = performance.now();
+    const { numBatches } = this.#state;
+    const step = this.#state.step + 1;
+    const learningRate = learningRateAt(step, this.#options);
+    const { loss, gradNorm, finite } = await this.step.run(batches, {
+      learningRate,
+      step,
+      numBatches,
+    });
+    if (!finite) throw new NotFiniteError(step, batches);
+    this.#state = { ...this.#state, step, numBatches: numBatches + batches.length };
+    const numTokens = batches.reduce((sum, { tokens }) => sum + tokens.length, 0);
+    const batch = batches.at(-1)!.label;
+    const ms = performance.now() - begin;
+    return { type: "step", step, loss, gradNorm, learningRate, numTokens, ms, batch };
+  }
+
+  async #validator(validation: Validation): Promise<() => Promise<number>> {
+    const step = await new LossStep(this.#gpu, this.#model, this.#options).compile();
+    return async () => {
+      let sum = 0;
+      for await (const batch of validation.batches()) sum += await step.loss(batch);
+      return sum / validation.count;
+    };
+  }
+
+  async #validate(held: () => Promise<number>): Promise<TrainerEvent> {
+    const begin = performance.now();
+    const loss = await held();
+    const { step, best, sinceBest } = this.#state;
+    const isBest = best === undefined || loss < best.loss;
+    this.#state = isBest
+      ? { ...this.#state, best: { step, loss }, sinceBest: 0 }
+      : { ...this.#state, sinceBest: sinceBest + 1 };
+    return { type: "validation", step, loss, isBest, ms: performance.now() - begin };
+  }
+}
+
+/** Consecutive groups of `size`; a last, smaller one is a group too. */
+async function* groups<Item>(
+  items: Iterable<Item> | AsyncIterable<Item>,
+  size: number,
+): AsyncGenerator<Item[]> {
+  let group: Item[] = [];
+  for await (const item of items) {
+    group.push(item);
+    if (group.length === size) {
+      yield group;
+      group = [];
+    }
+  }
+  if (group.length > 0) yield group;
+}

@@ -1,0 +1,156 @@
+import type { Batch } from "../../data/batch.ts";
+import type { Gpu } from "../../engine/gpu.ts";
+import {
+  ADAM_W_SCHEDULE_LENGTH,
+  adamWSchedule,
+  type AdamWState,
+  adamWState,
+  adamWStep,
+} from "../../engine/ops/adam_w.ts";
+import { clipGradients } from "../../engine/ops/clip_gradients.ts";
+import { linearCrossEntropy } from "../../engine/ops/linear_cross_entropy.ts";
+import { Plan, type PlanDescription, submitAndRead } from "../../engine/plan.ts";
+import { Tape } from "../../engine/tape.ts";
+import type { Parameter, Tensor } from "../../engine/tensor.ts";
+import { ModelInputs } from "../transformer/inputs.ts";
+import type { Transformer } from "../transformer/transformer.ts";
+
+/** Options of a {@linkcode TrainingStep}. */
+export interface TrainingStepOptions {
+  /** Rows of a batch. */
+  readonly numRows: number;
+  /** Tokens of a row. */
+  readonly seqLen: number;
+  /** Seed of dropout. @default {0} */
+  readonly seed?: number;
+  /** Decay of matrices; norms and biases never decay. @default {0.1} */
+  readonly weightDecay?: number;
+  /** Which weights decay. @default {matrices} */
+  readonly decays?: (parameter: Parameter) => boolean;
+  /** @default {0.9} */
+  readonly beta1?: number;
+  /** @default {0.95} */
+  readonly beta2?: number;
+  /** @default {1e-8} */
+  readonly eps?: number;
+  /** Gradients are scaled down to this global norm; `Infinity` for never. @default {1} */
+  readonly maxGradNorm?: number;
+}
+
+/** What one step measured. */
+export interface StepResult {
+  /** Mean weighted loss over the step's batches. */
+  readonly loss: number;
+  /** Global norm of the gradients before clipping. */
+  readonly gradNorm: number;
+  /** Whether loss and gradients are finite; where they are not, the weights have not moved. */
+  readonly finite: boolean;
+}
+
+/**
+ * Forward, backward, clipping and AdamW as two plans: one for the gradients of a batch, one for
+ * the update. A step of one batch is one compute pass and one submit.
+ */
+export class TrainingStep {
+  /** Moments of every weight, by label. */
+  readonly moments: ReadonlyMap<string, AdamWState>;
+  readonly #gpu: Gpu;
+  readonly #options: TrainingStepOptions;
+  readonly #inputs: ModelInputs;
+  readonly #schedule: Tensor;
+  readonly #loss: Tensor;
+  readonly #clip: Tensor;
+  readonly #gradients: Plan;
+  readonly #update: Plan;
+
+  /** Records both plans; {@linkcode compile} before the first step. */
+  constructor(gpu: Gpu, model: Transformer, options: TrainingStepOptions) {
+    const { weightDecay = 0.1, decays = isMatrix, maxGradNorm = 1 } = options;
+    this.#gpu = gpu;
+    this.#options = options;
+    this.#inputs = new ModelInputs(gpu, model.config, options);
+
+    const tape = new Tape(gpu);
+    const x = model.hidden(tape, this.#inputs, { training: true });
+    const { targets, weights } = this.#inputs;
+    const { loss } = linearCrossEntropy(tape, {
+      x,
+      weight: model.weights.output,
+      targets,
+      weights,
+    });
+    tape.backward(loss, gpu.tensor([1], { label: "dLoss", values: Float32Array.of(1) }));
+    this.#loss = loss;
+    this.#gradients = new Plan(gpu, tape, { keep: [loss] });
+
+    const update = new Tape(gpu);
+    const limit = Float32Array.of(Math.min(maxGradNorm, 3.4e38));
+    const maxNorm = gpu.tensor([1], { label: "maxGradNorm", values: limit });
+    this.#clip = clipGradients(update, model.parameters, maxNorm);
+    this.#schedule = gpu.tensor([ADAM_W_SCHEDULE_LENGTH], { label: "schedule" });
+    const moments = new Map<string, AdamWState>();
+    for (const parameter of model.parameters) {
+      const state = adamWState(gpu, parameter);
+      moments.set(parameter.label, state);
+      adamWStep(update, parameter, state, {
+        schedule: this.#schedule,
+        clip: this.#clip,
+        weightDecay: decays(parameter) ? weightDecay : 0,
+      });
+    }
+    this.moments = moments;
+    this.#update = new Plan(gpu, update, { keep: [this.#clip] });
+  }
+
+  /** Dispatches and bytes of the gradient plan and of the update plan. */
+  describe(): { readonly gradients: PlanDescription; readonly update: PlanDescription } {
+    return { gradients: this.#gradients.describe(), update: this.#update.describe() };
+  }
+
+  /** Compiles both plans. */
+  async compile(): Promise<this> {
+    await Promise.all([this.#gradients.compile(), this.#update.compile()]);
+    return this;
+  }
+
+  /**
+   * Takes one step.
+   *
+   * @param batches Micro-batches whose gradients add up; weighted as if they were one batch.
+   * @param at Learning rate; step, counted from 1; micro-batches taken before this step.
+   */
+  async run(
+    batches: readonly Batch[],
+    at: { readonly learningRate: number; readonly step: number; readonly numBatches: number },
+  ): Promise<StepResult> {
+    const { seed = 0, beta1 = 0.9, beta2 = 0.95, eps = 1e-8 } = this.#options;
+    const total = batches.reduce((sum, { weights }) => weights.reduce((a, b) => a + b, sum), 0);
+    const weightScale = total > 0 ? 1 / total : 0;
+    this.#gpu.write(this.#schedule, adamWSchedule({ ...at, beta1, beta2, eps }));
+    const reads = batches.map((batch, index) => {
+      this.#inputs.write(batch, { weightScale, seed, step: at.numBatches + index });
+      const last = index === batches.length - 1;
+      return last
+        ? submitAndRead(
+            this.#gpu,
+            [this.#gradients, this.#update],
+            [this.#gradients.source(this.#loss), this.#update.source(this.#clip)],
+          )
+        : submitAndRead(this.#gpu, [this.#gradients], [this.#gradients.source(this.#loss)]);
+    });
+    const results = await Promise.all(reads);
+    const loss = results.reduce((sum, [value]) => sum + value![0]!, 0);
+    const [, notFinite = 1, gradNorm = 0] = results.at(-1)?.[1] ?? [];
+    return { loss, gradNorm, finite: notFinite === 0 && Number.isFinite(loss) };
+  }
+
+  /** Frees the plans' memory; weights and moments stay. */
+  destroy(): void {
+    this.#gradients.destroy();
+    this.#update.destroy();
+  }
+}
+
+function isMatrix({ shape }: Parameter): boolean {
+  return shape.length > 1;
+}

@@ -1,0 +1,52 @@
+/**
+ * Log-probabilities of chosen (row, token) pairs under a linear output layer.
+ *
+ *     y[j] = x[rows[j]] · weight[tokens[j]] − lse[rows[j]]      lse = top + log(total)
+ *
+ * One lane a pair; the dot product adds in ascending order, as the matrix product does.
+ */
+import { kernel, paramsBinding } from "./kernel.ts";
+import { wgsl } from "./wgsl.ts";
+
+const PARAMS = { numPairs: "u32", numRows: "u32", vocabSize: "u32", dModel: "u32" } as const;
+
+/** Pairs beyond the rows or the vocabulary are clamped; they are padding. */
+export const pairLogProbabilities = kernel({
+  name: "pairLogProbabilities",
+  params: PARAMS,
+  buffers: {
+    x: "read",
+    weight: "read",
+    statistics: "read",
+    rows: "read",
+    tokens: "read",
+    y: "read_write",
+  },
+  code: ({ workgroupSize }: { workgroupSize: number }) =>
+    wgsl`
+    ${paramsBinding(PARAMS)}
+    @group(0) @binding(1) var<storage, read> x: array<f32>;             // [numRows, dModel]
+    @group(0) @binding(2) var<storage, read> weight: array<f32>;        // [vocabSize, dModel]
+    @group(0) @binding(3) var<storage, read> statistics: array<vec4f>;  // [numRows]: top, total
+    @group(0) @binding(4) var<storage, read> rows: array<u32>;          // [numPairs]
+    @group(0) @binding(5) var<storage, read> tokens: array<u32>;        // [numPairs]
+    @group(0) @binding(6) var<storage, read_write> y: array<f32>;       // [numPairs]
+
+    @compute @workgroup_size(${workgroupSize})
+    fn main(
+      @builtin(workgroup_id) workgroup: vec3u,
+      @builtin(num_workgroups) grid: vec3u,
+      @builtin(local_invocation_index) lane: u32,
+    ) {
+      let j = (workgroup.y * grid.x + workgroup.x) * ${workgroupSize}u + lane;
+      if (j >= params.numPairs) { return; }
+      let row = min(rows[j], params.numRows - 1u);
+      let xAt = row * params.dModel;
+      let weightAt = min(tokens[j], params.vocabSize - 1u) * params.dModel;
+      var logit = 0.0;
+      for (var i = 0u; i < params.dModel; i++) {
+        logit = fma(x[xAt + i], weight[weightAt + i], logit);
+      }
+      y[j] = logit - (statistics[row].x + log(statistics[row].y));
+    }`,
+});
