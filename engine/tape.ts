@@ -1,6 +1,8 @@
 import type { Access, Kernel, ParamType } from "../shaders/kernel.ts";
 import { addInto, copy, type ElementwiseConstants } from "../shaders/elementwise.wgsl.ts";
+import { laneWorkgroups } from "../shaders/lanes.wgsl.ts";
 import type { Variant } from "./gpu.ts";
+import { lanesOf } from "./lanes.ts";
 import { type DType, describe, isParameter, rootOf, sizeOf, type Tensor } from "./tensor.ts";
 
 /** Everything one dispatch needs besides the kernel itself. */
@@ -32,9 +34,6 @@ interface BackwardStep {
   readonly output: Tensor;
   readonly run: (dy: Tensor) => void;
 }
-
-/** Elements that one lane of an elementwise kernel handles in turn, and lanes of a workgroup. */
-const WORKGROUP_SIZE = 64;
 
 /**
  * A list of dispatches, recorded before anything runs, and how to differentiate them.
@@ -181,7 +180,7 @@ export class Tape {
     }
   }
 
-  /** Dispatches a kernel of one lane an element; all buffers are stored as the first. */
+  /** Dispatches a kernel of one element at a time; all buffers are stored as the first. */
   elementwise<Buffers extends Record<string, Access>>(
     kernel: Kernel<ElementwiseConstants, { length: "u32" }, Buffers>,
     buffers: Readonly<Record<keyof Buffers & string, Tensor>>,
@@ -189,15 +188,16 @@ export class Tape {
   ): void {
     const { shape, dtype } = Object.values<Tensor>(buffers)[0]!;
     const length = sizeOf(shape);
+    const lanes = lanesOf(this.variant);
     this.dispatch(kernel, {
       constants: {
         storage: dtype === "f16" ? "f16" : "f32",
-        workgroupSize: WORKGROUP_SIZE,
+        ...lanes,
         accumulate,
       },
       params: { length },
       buffers,
-      workgroups: Math.ceil(length / WORKGROUP_SIZE),
+      workgroups: laneWorkgroups(lanes, length),
     });
   }
 

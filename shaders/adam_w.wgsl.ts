@@ -1,5 +1,5 @@
 /**
- * One step of AdamW, a lane an element.
+ * One step of AdamW.
  *
  *     m ← β₁ m + (1 − β₁) g        v ← β₂ v + (1 − β₂) g²        g = scale · gradient
  *     p ← p − learningRate · (m̂ / (√v̂ + eps) + weightDecay · p)
@@ -12,6 +12,7 @@
  * https://arxiv.org/abs/1711.05101
  */
 import { kernel, paramsBinding } from "./kernel.ts";
+import { type LaneConstants, mainOfElements } from "./lanes.wgsl.ts";
 import { wgsl } from "./wgsl.ts";
 
 /** Elements of the buffer `schedule`, in order. */
@@ -40,7 +41,7 @@ export const adamW = kernel({
     schedule: "read",
     clip: "read",
   },
-  code: ({ workgroupSize }: { readonly workgroupSize: number }) =>
+  code: (constants: LaneConstants) =>
     wgsl`
     ${paramsBinding(PARAMS)}
     @group(0) @binding(1) var<storage, read_write> gradient: array<f32>;   // [length]
@@ -50,23 +51,19 @@ export const adamW = kernel({
     @group(0) @binding(5) var<storage, read> schedule: array<f32>;         // [${SCHEDULE_FIELDS.length}]
     @group(0) @binding(6) var<storage, read> clip: array<f32>;             // [3]: scale, nonFinite, norm
 
-    @compute @workgroup_size(${workgroupSize})
-    fn main(
-      @builtin(workgroup_id) workgroup: vec3u,
-      @builtin(num_workgroups) grid: vec3u,
-      @builtin(local_invocation_index) lane: u32,
-    ) {
-      let i = (workgroup.y * grid.x + workgroup.x) * ${workgroupSize}u + lane;
-      if (i >= params.length) { return; }
-      let g = gradient[i] * clip[0];
-      gradient[i] = 0.0;
-      if (clip[1] != 0.0) { return; }
-      ${SCHEDULE_FIELDS.map((name, index) => `let ${name} = schedule[${index}];`).join("\n      ")}
-      let newM = fma(beta1, m[i], oneMinusBeta1 * g);
-      let newV = fma(beta2, v[i], oneMinusBeta2 * g * g);
-      let update = (newM / biasCorrection1) / (sqrt(newV / biasCorrection2) + eps);
-      m[i] = newM;
-      v[i] = newV;
-      parameter[i] -= learningRate * fma(params.weightDecay, parameter[i], update);
-    }`,
+    ${mainOfElements(
+      constants,
+      "params.length",
+      `let g = gradient[i] * clip[0];
+        gradient[i] = 0.0;
+        if (clip[1] == 0.0) {
+          ${SCHEDULE_FIELDS.map((name, index) => `let ${name} = schedule[${index}];`).join("\n          ")}
+          let newM = fma(beta1, m[i], oneMinusBeta1 * g);
+          let newV = fma(beta2, v[i], oneMinusBeta2 * g * g);
+          let update = (newM / biasCorrection1) / (sqrt(newV / biasCorrection2) + eps);
+          m[i] = newM;
+          v[i] = newV;
+          parameter[i] -= learningRate * fma(params.weightDecay, parameter[i], update);
+        }`,
+    )}`,
 });

@@ -11,19 +11,25 @@
  */
 import { enableF16, storeOrAdd } from "./elementwise.wgsl.ts";
 import { kernel, paramsBinding, type Storage } from "./kernel.ts";
+import { type LaneConstants, mainOfElements } from "./lanes.wgsl.ts";
 import { PHILOX } from "./philox.wgsl.ts";
 import { wgsl } from "./wgsl.ts";
 
 /** Elements of one draw, and so of a lane. */
 export const ELEMENTS_PER_DRAW = 4;
 
-const PARAMS = { length: "u32", id: "u32", threshold: "u32", scale: "f32" } as const;
+const PARAMS = {
+  length: "u32",
+  numDraws: "u32",
+  id: "u32",
+  threshold: "u32",
+  scale: "f32",
+} as const;
 
 /** Constants of {@linkcode dropoutKernel}. */
-export interface DropoutConstants {
+export interface DropoutConstants extends LaneConstants {
   readonly storage: Storage;
   readonly accumulate: boolean;
-  readonly workgroupSize: number;
 }
 
 /** `y = mask · x · scale`; an element stays where its 32 random bits reach `threshold`. */
@@ -31,7 +37,7 @@ export const dropoutKernel = kernel({
   name: "dropout",
   params: PARAMS,
   buffers: { x: "read", randomness: "read", y: "read_write" },
-  code: ({ storage, accumulate, workgroupSize }: DropoutConstants) =>
+  code: ({ storage, accumulate, ...lanes }: DropoutConstants) =>
     wgsl`
     ${enableF16(storage)}
     ${paramsBinding(PARAMS)}
@@ -41,21 +47,17 @@ export const dropoutKernel = kernel({
 
     ${PHILOX}
 
-    @compute @workgroup_size(${workgroupSize})
-    fn main(
-      @builtin(workgroup_id) workgroup: vec3u,
-      @builtin(num_workgroups) grid: vec3u,
-      @builtin(local_invocation_index) lane: u32,
-    ) {
-      let draw = (workgroup.y * grid.x + workgroup.x) * ${workgroupSize}u + lane;
-      let counter = vec4u(draw, params.id, randomness[2], randomness[3]);
-      let bits = philox(counter, vec2u(randomness[0], randomness[1]));
-      for (var j = 0u; j < ${ELEMENTS_PER_DRAW}u; j++) {
-        let i = ${ELEMENTS_PER_DRAW}u * draw + j;
-        if (i < params.length) {
-          let value = select(0.0, f32(x[i]) * params.scale, bits[j] >= params.threshold);
-          ${storeOrAdd("y[i]", `${storage}(value)`, accumulate)}
-        }
-      }
-    }`,
+    ${mainOfElements(
+      lanes,
+      "params.numDraws",
+      `let counter = vec4u(i, params.id, randomness[2], randomness[3]);
+        let bits = philox(counter, vec2u(randomness[0], randomness[1]));
+        for (var j = 0u; j < ${ELEMENTS_PER_DRAW}u; j++) {
+          let element = ${ELEMENTS_PER_DRAW}u * i + j;
+          if (element < params.length) {
+            let value = select(0.0, f32(x[element]) * params.scale, bits[j] >= params.threshold);
+            ${storeOrAdd("y[element]", `${storage}(value)`, accumulate)}
+          }
+        }`,
+    )}`,
 });

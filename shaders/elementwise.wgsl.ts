@@ -1,17 +1,17 @@
 /**
- * Kernels of one lane an element.
+ * Kernels of one element at a time.
  *
  *     copy      y  = x
  *     addInto   y += x
  *     add       y  = a + b
  */
 import { type Access, kernel, type Kernel, paramsBinding, type Storage } from "./kernel.ts";
+import { type LaneConstants, mainOfElements } from "./lanes.wgsl.ts";
 import { wgsl } from "./wgsl.ts";
 
 /** Constants of every elementwise kernel. */
-export interface ElementwiseConstants {
+export interface ElementwiseConstants extends LaneConstants {
   readonly storage: Storage;
-  readonly workgroupSize: number;
   /** Adds to the output instead of storing; kernels without {@linkcode storeOrAdd} ignore it. */
   readonly accumulate: boolean;
 }
@@ -53,23 +53,14 @@ export function elementwise<const Buffers extends Record<string, Access>>(
     params: ELEMENTWISE_PARAMS,
     buffers,
     code: (constants: ElementwiseConstants) => {
-      const { storage, workgroupSize } = constants;
+      const { storage } = constants;
       return wgsl`
     ${enableF16(storage)}
     alias T = ${storage};
     ${paramsBinding(ELEMENTWISE_PARAMS)}
     ${storageBindings(buffers, () => "T")}
 
-    @compute @workgroup_size(${workgroupSize})
-    fn main(
-      @builtin(workgroup_id) workgroup: vec3u,
-      @builtin(num_workgroups) grid: vec3u,
-      @builtin(local_invocation_index) lane: u32,
-    ) {
-      let i = (workgroup.y * grid.x + workgroup.x) * ${workgroupSize}u + lane;
-      if (i >= params.length) { return; }
-      ${typeof body === "string" ? body : body(constants)}
-    }`;
+    ${mainOfElements(constants, "params.length", typeof body === "string" ? body : body(constants))}`;
     },
   });
 }

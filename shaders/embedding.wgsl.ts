@@ -25,12 +25,12 @@ const BACKWARD_BUFFERS = {
 export const TILED_COLUMNS = 32;
 const TILED_SLICES = 8;
 
-/** Lanes, and so columns, of a workgroup of the other two kernels. */
+/** Constants of the other two kernels. */
 export interface EmbeddingConstants {
   readonly workgroupSize: number;
 }
 
-/** `y`, a lane an element; an id beyond the table reads its last row. */
+/** `y`, a workgroup a token; an id beyond the table reads its last row. */
 export const embeddingForward = kernel({
   name: "embeddingForward",
   params: FORWARD_PARAMS,
@@ -49,13 +49,12 @@ export const embeddingForward = kernel({
       @builtin(num_workgroups) grid: vec3u,
       @builtin(local_invocation_index) lane: u32,
     ) {
-      let groupsAcross = (params.dModel + ${workgroupSize - 1}u) / ${workgroupSize}u;
-      let group = workgroup.y * grid.x + workgroup.x;
-      let token = group / groupsAcross;
-      let column = group % groupsAcross * ${workgroupSize}u + lane;
-      if (column >= params.dModel || token >= params.numTokens) { return; }
+      let token = workgroup.y * grid.x + workgroup.x;
+      if (token >= params.numTokens) { return; }
       let id = min(ids[token], params.vocabSize - 1u);
-      y[token * params.dModel + column] = table[id * params.dModel + column];
+      for (var column = lane; column < params.dModel; column += ${workgroupSize}u) {
+        y[token * params.dModel + column] = table[id * params.dModel + column];
+      }
     }`,
 });
 
@@ -66,7 +65,7 @@ const BACKWARD_BINDINGS = `${paramsBinding(BACKWARD_PARAMS)}
     @group(0) @binding(4) var<storage, read> segmentIds: array<u32>;    // [numSegments]
     @group(0) @binding(5) var<storage, read_write> dTable: array<f32>;  // [vocabSize, dModel]`;
 
-/** `dTable += …` without barriers: a lane a column of a segment. */
+/** `dTable += …` without barriers: a workgroup a segment, its lanes side by side. */
 export const embeddingBackwardFlat = kernel({
   name: "embeddingBackwardFlat",
   params: BACKWARD_PARAMS,
@@ -81,21 +80,17 @@ export const embeddingBackwardFlat = kernel({
       @builtin(num_workgroups) grid: vec3u,
       @builtin(local_invocation_index) lane: u32,
     ) {
-      let groupsAcross = (params.dModel + ${workgroupSize - 1}u) / ${workgroupSize}u;
       let group = workgroup.y * grid.x + workgroup.x;
-      let segment = min(group / groupsAcross, params.numSegments - 1u);
-      let column = group % groupsAcross * ${workgroupSize}u + lane;
+      let segment = min(group, params.numSegments - 1u);
       let begin = starts[segment];
       let end = starts[segment + 1u];
-      if (group / groupsAcross >= params.numSegments || begin >= end) { return; }
-      // Lanes beyond the row read its last column: a mask over the loop would cost more.
-      let safeColumn = min(column, params.dModel - 1u);
-      var sum = 0.0;
-      for (var i = begin; i < end; i++) {
-        sum += dy[order[i] * params.dModel + safeColumn];
-      }
-      if (column < params.dModel) {
-        let id = min(segmentIds[segment], params.vocabSize - 1u);
+      if (group >= params.numSegments || begin >= end) { return; }
+      let id = min(segmentIds[segment], params.vocabSize - 1u);
+      for (var column = lane; column < params.dModel; column += ${workgroupSize}u) {
+        var sum = 0.0;
+        for (var i = begin; i < end; i++) {
+          sum += dy[order[i] * params.dModel + column];
+        }
         ${storeOrAdd("dTable[id * params.dModel + column]", "sum", true)}
       }
     }`,

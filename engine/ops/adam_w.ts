@@ -1,9 +1,9 @@
 import { adamW, SCHEDULE_FIELDS } from "../../shaders/adam_w.wgsl.ts";
+import { laneWorkgroups } from "../../shaders/lanes.wgsl.ts";
 import type { Gpu } from "../gpu.ts";
+import { lanesOf } from "../lanes.ts";
 import type { Tape } from "../tape.ts";
 import { describe, type Parameter, sizeOf, type Tensor } from "../tensor.ts";
-
-const WORKGROUP_SIZE = 64;
 
 /** Moments of one parameter's gradient, f32, shaped as the parameter. */
 export interface AdamWState {
@@ -120,10 +120,11 @@ export function adamWStep(
     }
   }
   const length = sizeOf(parameter.shape);
+  const lanes = lanesOf(tape.variant);
   tape.dispatch(adamW, {
-    constants: { workgroupSize: WORKGROUP_SIZE },
+    constants: lanes,
     params: { length, weightDecay },
     buffers: { gradient: parameter.gradient, m, v, parameter, schedule, clip },
-    workgroups: Math.ceil(length / WORKGROUP_SIZE),
+    workgroups: laneWorkgroups(lanes, length),
   });
 }

@@ -1,4 +1,6 @@
 import { dropoutKernel, ELEMENTS_PER_DRAW } from "../../shaders/dropout.wgsl.ts";
+import { laneWorkgroups } from "../../shaders/lanes.wgsl.ts";
+import { lanesOf } from "../lanes.ts";
 import type { Tape } from "../tape.ts";
 import { describe, sizeOf, storageOf, type Tensor } from "../tensor.ts";
 
@@ -66,15 +68,16 @@ export function dropout(tape: Tape, x: Tensor, { rate, randomness, id }: Dropout
   if (rate === 0) return x;
   const length = sizeOf(x.shape);
   const storage = storageOf(x);
-  const workgroupSize = tape.variant === "flat" ? 8 : 64;
+  const numDraws = Math.ceil(length / ELEMENTS_PER_DRAW);
+  const lanes = lanesOf(tape.variant);
   const threshold = Math.min(Math.round(rate * 2 ** 32), 2 ** 32 - 1);
   const y = tape.activation(x.shape, { label: `dropout ${id}`, dtype: x.dtype, from: [x] });
   const mask = (from: Tensor, to: Tensor, accumulate: boolean) =>
     tape.dispatch(dropoutKernel, {
-      constants: { storage, accumulate, workgroupSize },
-      params: { length, id, threshold, scale: 1 / (1 - rate) },
+      constants: { ...lanes, storage, accumulate },
+      params: { length, numDraws, id, threshold, scale: 1 / (1 - rate) },
       buffers: { x: from, randomness, y: to },
-      workgroups: Math.ceil(length / (ELEMENTS_PER_DRAW * workgroupSize)),
+      workgroups: laneWorkgroups(lanes, numDraws),
     });
   mask(x, y, false);
   tape.onBackward(y, (dy) => tape.addGradient(x, (dx, accumulate) => mask(dy, dx, accumulate)));

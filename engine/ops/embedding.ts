@@ -4,12 +4,10 @@ import {
   embeddingForward,
   TILED_COLUMNS,
 } from "../../shaders/embedding.wgsl.ts";
+import { lanesOf } from "../lanes.ts";
 import { TokenInput } from "../segments.ts";
 import type { Tape } from "../tape.ts";
 import { describe, isParameter, sizeOf, storageOf, type Tensor } from "../tensor.ts";
-
-const WORKGROUP_SIZE = 32;
-const FLAT_LANES = 8;
 
 /**
  * Rows of a table, looked up by id.
@@ -45,10 +43,10 @@ export function embedding(tape: Tape, table: Tensor, tokens: TokenInput | Tensor
   });
   const numTokens = sizeOf(ids.shape);
   tape.dispatch(embeddingForward, {
-    constants: { storage: storageOf(table), workgroupSize: WORKGROUP_SIZE },
+    constants: { storage: storageOf(table), workgroupSize: lanesOf(tape.variant).workgroupSize },
     params: { numTokens, vocabSize, dModel },
     buffers: { table, ids, y },
-    workgroups: numTokens * Math.ceil(dModel / WORKGROUP_SIZE),
+    workgroups: numTokens,
   });
   if (!(tokens instanceof TokenInput)) return y;
   tape.onBackward(y, (dy) =>
@@ -72,10 +70,10 @@ function sum(
     return;
   }
   tape.dispatch(embeddingBackwardFlat, {
-    constants: { workgroupSize: FLAT_LANES },
+    constants: { workgroupSize: lanesOf(tape.variant).workgroupSize },
     params,
     buffers,
-    workgroups: numSegments * Math.ceil(dModel / FLAT_LANES),
+    workgroups: numSegments,
   });
 }
 

@@ -1,4 +1,6 @@
 import { rotaryKernel, type RotaryLayout } from "../../shaders/rotary.wgsl.ts";
+import { laneWorkgroups } from "../../shaders/lanes.wgsl.ts";
+import { lanesOf } from "../lanes.ts";
 import type { Tape } from "../tape.ts";
 import { describe, sizeOf, storageOf, type Tensor } from "../tensor.ts";
 
@@ -23,8 +25,6 @@ export interface RotaryTableOptions {
   /** Base of the frequencies. @default {10000} */
   readonly theta?: number;
 }
-
-const WORKGROUP_SIZE = 64;
 
 /**
  * Cosines and sines of every position and frequency, for {@linkcode rotary}.
@@ -82,12 +82,13 @@ export function rotary(
   const [maxSeqLen = 0] = table.shape;
   const y = tape.activation(x.shape, { label: `rotary(${x.label})`, dtype: x.dtype, from: [x] });
   const numPairs = sizeOf(x.shape) / 2;
+  const lanes = lanesOf(tape.variant);
   const rotate = (from: Tensor, to: Tensor, options: { inverse: boolean; accumulate: boolean }) =>
     tape.dispatch(rotaryKernel, {
-      constants: { ...options, layout, storage: storageOf(x), workgroupSize: WORKGROUP_SIZE },
+      constants: { ...options, ...lanes, layout, storage: storageOf(x) },
       params: { numPairs, rowPairs, headPairs: headDim / 2, maxSeqLen },
       buffers: { x: from, table, positions, y: to },
-      workgroups: Math.ceil(numPairs / WORKGROUP_SIZE),
+      workgroups: laneWorkgroups(lanes, numPairs),
     });
   rotate(x, y, { inverse: false, accumulate: false });
   tape.onBackward(y, (dy) =>

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import type { Variant } from "../../engine/gpu.ts";
 import {
   ADAM_W_SCHEDULE_LENGTH,
   adamWSchedule,
@@ -19,12 +20,16 @@ const TOLERANCE = { rtol: 4e-6, atol: 1e-7 };
 const HYPER = { beta1: 0.9, beta2: 0.95, eps: 1e-8 };
 
 /** A parameter of `values` with a plan of one step; `clip` is `[scale, nonFinite, norm]`. */
-async function prepare(values: Float32Array<ArrayBuffer>, weightDecay: number) {
+async function prepare(
+  values: Float32Array<ArrayBuffer>,
+  weightDecay: number,
+  variant: Variant = "flat",
+) {
   const parameter = gpu.parameter([values.length], { label: "p", values });
   const state = adamWState(gpu, parameter);
   const schedule = gpu.tensor([ADAM_W_SCHEDULE_LENGTH], { label: "schedule" });
   const clip = gpu.tensor([3], { label: "clip", values: new Float32Array([1, 0, 1]) });
-  const tape = new Tape({ variant: "flat" });
+  const tape = new Tape({ variant });
   adamWStep(tape, parameter, state, { schedule, clip, weightDecay });
   const plan = await new Plan(gpu, tape).compile();
   const read = async () => ({
@@ -101,7 +106,7 @@ test("adamWStep() leaves weights and moments alone where gradients are not finit
 
 test("adamWStep() reaches elements beyond 65 535 workgroups", async () => {
   const length = 65_537 * 64;
-  const { parameter, schedule, plan, read } = await prepare(new Float32Array(length), 0);
+  const { parameter, schedule, plan, read } = await prepare(new Float32Array(length), 0, "tiled");
   gpu.write(parameter.gradient, new Float32Array(length).fill(1));
   gpu.write(schedule, adamWSchedule({ learningRate: 0.5, step: 1 }));
   plan.run();

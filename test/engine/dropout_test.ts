@@ -111,8 +111,8 @@ test("dropout() draws another mask for another seed, step, micro-batch or op, an
   assert.equal(await maskOf(randomnessOf(base), 1), masks[0]);
 });
 
-test("dropout() keeps the mean, beyond 65 535 workgroups too", async () => {
-  const length = 65_537 * 8 * 4;
+test("dropout() keeps the mean and the last elements of many workgroups", async () => {
+  const length = 1_000_001;
   const rate = 0.2;
   const { y } = await runOp(gpu, "flat", {
     inputs: { x: { shape: [length], values: new Float32Array(length).fill(1) } },

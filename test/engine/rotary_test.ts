@@ -90,7 +90,7 @@ test("rotary() reaches pairs beyond 65 535 workgroups, and never reads beyond it
   const positions = new Uint32Array(numTokens).fill(3);
   positions[numTokens - 1] = 0xffff_ffff;
   const x = uniform(2 * numTokens, 1);
-  const { y } = await runOp(gpu, "flat", {
+  const { y } = await runOp(gpu, "tiled", {
     inputs: { x: { shape: [numTokens, 2], values: x } },
     op: (tape, t) => rotary(tape, t.x, angles(2, positions), { headDim: 2, layout: "half" }),
   });
