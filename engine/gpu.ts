@@ -53,6 +53,8 @@ const FEATURES: readonly GPUFeatureName[] = ["shader-f16", "timestamp-query", "s
 export interface GpuOptions {
   /** Kernel variant. @default {by adapter: "flat" on a software adapter, else "tiled"} */
   readonly variant?: Variant;
+  /** Lets kernels use subgroups where their size is fixed. @default {true} */
+  readonly subgroups?: boolean;
 }
 
 /** What a new tensor holds and is for. */
@@ -69,15 +71,19 @@ export class Gpu {
   readonly device: GPUDevice;
   readonly info: GPUAdapterInfo;
   readonly variant: Variant;
+  /** Lanes of a subgroup where the adapter knows but one size and kernels may use it, else 0. */
+  readonly subgroupSize: number;
   /** Settles, never rejects, when the device is lost. */
   readonly lost: Promise<GpuLostError>;
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   #failure: Error | undefined;
 
-  private constructor(device: GPUDevice, info: GPUAdapterInfo, variant: Variant) {
+  private constructor(device: GPUDevice, info: GPUAdapterInfo, options: GpuOptions) {
+    const { variant = isSoftware(info) ? "flat" : "tiled", subgroups = true } = options;
     this.device = device;
     this.info = info;
     this.variant = variant;
+    this.subgroupSize = subgroups && device.features.has("subgroups") ? fixedSubgroup(info) : 0;
     this.lost = device.lost.then((lost) => (this.#failure = new GpuLostError(lost)));
     device.addEventListener("uncapturederror", ({ error }) => {
       this.#failure ??= new Error(`Cannot run on the GPU: ${error.message}`);
@@ -85,14 +91,14 @@ export class Gpu {
   }
 
   /** Opens a device with the adapter's own limits and every feature that our kernels can use. */
-  static async open(adapter: GPUAdapter, { variant }: GpuOptions = {}): Promise<Gpu> {
+  static async open(adapter: GPUAdapter, options: GpuOptions = {}): Promise<Gpu> {
     const device = await adapter.requestDevice({
       requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)),
       requiredLimits: Object.fromEntries(
         LIMITS.map((limit) => [limit, Number(adapter.limits[limit])]),
       ),
     });
-    return new Gpu(device, adapter.info, variant ?? (isSoftware(adapter.info) ? "flat" : "tiled"));
+    return new Gpu(device, adapter.info, options);
   }
 
   /**
@@ -263,4 +269,9 @@ export class Gpu {
 export function isSoftware(info: GPUAdapterInfo): boolean {
   const names = `${info.vendor} ${info.architecture} ${info.device} ${info.description}`;
   return info.isFallbackAdapter || /llvmpipe|lavapipe|swiftshader|software/i.test(names);
+}
+
+/** The only size of subgroups that an adapter has, or 0 if there are several. */
+function fixedSubgroup({ subgroupMinSize, subgroupMaxSize }: GPUAdapterInfo): number {
+  return subgroupMinSize === subgroupMaxSize ? subgroupMinSize : 0;
 }

@@ -143,13 +143,13 @@ export class Plan {
     submit(this.#gpu, [this]);
   }
 
-  /** Encodes every dispatch into an open pass. */
-  encode(pass: GPUComputePassEncoder): void {
+  /** Encodes the dispatches `[begin, end)`, all of them unless told, into an open pass. */
+  encode(pass: GPUComputePassEncoder, begin = 0, end = this.#dispatches.length): void {
     if (this.#steps === undefined) {
       throw new Error("Cannot run a plan: it must be compiled first, call compile()");
     }
     let bound: GPUComputePipeline | undefined;
-    for (const { pipeline, bindGroup, x, y } of this.#steps) {
+    for (const { pipeline, bindGroup, x, y } of this.#steps.slice(begin, end)) {
       if (pipeline !== bound) pass.setPipeline((bound = pipeline));
       pass.setBindGroup(0, bindGroup);
       pass.dispatchWorkgroups(x, y);

@@ -1,7 +1,7 @@
 import type { Access, Kernel, ParamType } from "../shaders/kernel.ts";
 import { addInto, copy, type ElementwiseConstants } from "../shaders/elementwise.wgsl.ts";
 import { laneWorkgroups } from "../shaders/lanes.wgsl.ts";
-import type { Variant } from "./gpu.ts";
+import type { Gpu, Variant } from "./gpu.ts";
 import { lanesOf } from "./lanes.ts";
 import { type DType, describe, isParameter, rootOf, sizeOf, type Tensor } from "./tensor.ts";
 
@@ -49,14 +49,17 @@ interface BackwardStep {
 export class Tape {
   /** Which variant of the hot kernels the ops record. */
   readonly variant: Variant;
+  /** Lanes of a subgroup for the flat variant to share loads in; 0 for none. */
+  readonly subgroupSize: number;
   readonly #dispatches: RecordedDispatch[] = [];
   readonly #backward: BackwardStep[] = [];
   readonly #gradients = new Map<Tensor, Tensor>();
   /** Tensors whose gradient is one and the same tensor, while any of them may still be read. */
   readonly #sharers = new Map<Tensor, Set<Tensor>>();
 
-  constructor({ variant }: { readonly variant: Variant }) {
+  constructor({ variant, subgroupSize }: Pick<Gpu, "variant" | "subgroupSize">) {
     this.variant = variant;
+    this.subgroupSize = subgroupSize;
   }
 
   /** What was recorded, in order. */

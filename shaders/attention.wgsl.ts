@@ -17,6 +17,7 @@ import {
   type AttentionConstants,
   dotProduct,
   each,
+  enableSubgroups,
   entryPoint,
   loadsOf,
   MASKED,
@@ -55,6 +56,7 @@ export const attentionForward = kernel({
     const loads = loadsOf(headDim);
     return wgsl`
     ${enableF16(storage)}
+    ${enableSubgroups(constants)}
     ${paramsBinding(ATTENTION_PARAMS)}
     ${storageBindings(BUFFERS, (name) => typeOf(name, element))}
     alias V = ${vectorType(headDim)};

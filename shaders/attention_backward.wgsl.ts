@@ -15,6 +15,7 @@ import {
   type AttentionConstants,
   dotProduct,
   each,
+  enableSubgroups,
   entryPoint,
   loadsOf,
   staging,
@@ -65,6 +66,7 @@ export const attentionBackwardQuery = kernel({
     const loads = loadsOf(headDim);
     const scale = 1 / Math.sqrt(headDim);
     return wgsl`
+    ${enableSubgroups(constants)}
     ${paramsBinding(ATTENTION_PARAMS)}
     ${storageBindings(QUERY_BUFFERS, (name) => typeOf(name, vectorType(headDim)))}
     alias V = ${vectorType(headDim)};
@@ -118,6 +120,7 @@ export const attentionBackwardKey = kernel({
     const { headDim, accumulateKey, accumulateValue } = constants;
     const loads = loadsOf(headDim);
     return wgsl`
+    ${enableSubgroups(constants)}
     ${paramsBinding(ATTENTION_PARAMS)}
     ${storageBindings(KEY_BUFFERS, (name) => typeOf(name, vectorType(headDim)))}
     alias V = ${vectorType(headDim)};

@@ -1,12 +1,17 @@
 /**
  * What the attention kernels share: one lane owns one query or one key and walks over the keys or
- * queries in order, so that nothing is added atomically. In the flat variant the walked rows are
- * the same for all lanes of a workgroup: uniform loads, cheap on software adapters. The tiled
- * variant stages them in workgroup memory, with a barrier before they are read and another before
- * they are overwritten.
+ * queries in order, so that nothing is added atomically. All lanes of a workgroup walk over the same
+ * rows. The tiled variant stages them in workgroup memory, with a barrier before they are read and
+ * another before they are overwritten. The flat variant shares them by broadcast where a workgroup
+ * is one subgroup, and else lets every lane load them.
  */
 
 import type { Storage } from "./kernel.ts";
+
+/** `enable subgroups;` where the kernel shares loads by broadcast; goes before all declarations. */
+export function enableSubgroups({ subgroupSize }: AttentionConstants): string {
+  return subgroupSize > 0 ? "enable subgroups;" : "";
+}
 
 /** Constants of the attention kernels. */
 export interface AttentionConstants {
@@ -14,6 +19,8 @@ export interface AttentionConstants {
   readonly workgroupSize: number;
   /** Rows staged in workgroup memory at a time; 0 for the flat variant, which stages none. */
   readonly tile: number;
+  /** Lanes of a subgroup, equal to `workgroupSize`, to share loads in; 0 for none. Flat only. */
+  readonly subgroupSize: number;
 }
 
 /** Params of every attention kernel. */
@@ -67,7 +74,7 @@ export function dotProduct(
 
 /** Entry point: finds which row, head and block of lanes this workgroup works on, then runs `body`. */
 export function entryPoint(
-  { headDim, workgroupSize }: AttentionConstants,
+  { headDim, workgroupSize, subgroupSize }: AttentionConstants,
   heads: "numHeads" | "numKvHeads",
   body: string,
 ): string {
@@ -76,7 +83,7 @@ export function entryPoint(
     fn main(
       @builtin(workgroup_id) workgroup: vec3u,
       @builtin(num_workgroups) grid: vec3u,
-      @builtin(local_invocation_index) lane: u32,
+      @builtin(${subgroupSize > 0 ? "subgroup_invocation_id" : "local_invocation_index"}) lane: u32,
     ) {
       let numBlocks = (params.seqLen + ${workgroupSize - 1}u) / ${workgroupSize}u;
       let index = workgroup.y * grid.x + workgroup.x;
@@ -118,12 +125,26 @@ export interface Walk {
  * vectors of row `at` through the expressions it is given.
  */
 export function walk(
-  { headDim, workgroupSize, tile }: AttentionConstants,
+  { headDim, workgroupSize, tile, subgroupSize }: AttentionConstants,
   { one, two, offset, first, final }: Walk,
   body: (one: (i: number) => string, two: (i: number) => string) => string,
 ): string {
   const loads = loadsOf(headDim);
   const type = vectorType(headDim);
+  if (subgroupSize > 0) {
+    const shared = (name: string, i: number) =>
+      `subgroupBroadcast(${name}${Math.floor(i / subgroupSize)}, ${i % subgroupSize}u)`;
+    const load = (name: string, buffer: string, group: number) =>
+      `let ${name}${group} = ${type}(${buffer}[vector + min(${group * subgroupSize}u + lane, ${loads - 1}u)]);`;
+    return `for (var at = ${first}; at <= ${final}; at++) {
+        let vector = ${offset};
+        ${each(Math.ceil(loads / subgroupSize), (g) => `${load("one", one, g)} ${load("two", two, g)}`)}
+        ${body(
+          (i) => shared("one", i),
+          (i) => shared("two", i),
+        )}
+      }`;
+  }
   if (tile === 0) {
     return `for (var at = ${first}; at <= ${final}; at++) {
         let vector = ${offset};

@@ -5,10 +5,11 @@
  *     nt  c[m, n] = Σ_k a[m, k] · b[n, k]
  *     tn  c[m, n] = Σ_k a[k, m] · b[k, n]
  *
- * A lane owns a register tile of `tileRows` × `tileColumns`; a workgroup is one row of such
- * tiles. The rows are the same for all lanes, so that loads of `a` are uniform: a software
- * adapter turns them into one scalar load, and only loads of `b` into gathers.
- * Indices are clamped rather than tested, so that the inner loop has no branches.
+ * A lane owns a register tile of `tileRows` × `tileColumns`; a workgroup is one row of such tiles.
+ * On a software adapter every load costs one scalar load a lane, and all lanes want the same rows
+ * of `a`: so where a workgroup is one subgroup, each lane loads another row and the rest hear of it
+ * by broadcast, which is all in registers. Indices are clamped rather than tested, so that the
+ * inner loop has no branches.
  */
 import { kernel, paramsBinding, type Storage } from "./kernel.ts";
 import { enableF16 } from "./elementwise.wgsl.ts";
@@ -35,6 +36,8 @@ export interface MatmulFlatConstants extends MatmulConstants {
   readonly tileRows: number;
   readonly tileColumns: number;
   readonly workgroupSize: number;
+  /** Lanes of a subgroup, equal to `workgroupSize`, to share loads of `a` in; 0 for none. */
+  readonly subgroupSize: number;
 }
 
 const PARAMS = { numRows: "u32", numColumns: "u32", depth: "u32" } as const;
@@ -57,7 +60,19 @@ export const matmulFlat = kernel({
     tileRows,
     tileColumns,
     workgroupSize,
+    subgroupSize,
   }: MatmulFlatConstants) => {
+    const shared = subgroupSize > 0;
+    const rowOf = (row: string) =>
+      `min(row + ${row}, params.numRows - 1u)${layout === "tn" ? "" : " * params.depth"}`;
+    const loadA = (row: string) =>
+      `f32(a[${layout === "tn" ? `k * params.numRows + ${row}` : `${row} + k`}])`;
+    // With subgroups each lane loads one row's element for all; without, each lane loads them all.
+    const loads = shared ? Math.ceil(tileRows / subgroupSize) : tileRows;
+    const elementA = (r: number) =>
+      shared
+        ? `subgroupBroadcast(a${Math.floor(r / subgroupSize)}, ${r % subgroupSize}u)`
+        : `a${r}`;
     const sum = (row: number, column: number) => `sum${row}x${column}`;
     const store = (row: number, column: number) => {
       const value = `${sum(row, column)}${bias ? ` + f32(bias[n])` : ""}`;
@@ -65,6 +80,7 @@ export const matmulFlat = kernel({
     };
     return wgsl`
     ${enableF16(storage === "f16" ? storage : output)}
+    ${shared ? "enable subgroups;" : ""}
     ${paramsBinding(PARAMS)}
     @group(0) @binding(1) var<storage, read> a: array<${storage}>;
     @group(0) @binding(2) var<storage, read> b: array<${storage}>;
@@ -75,7 +91,7 @@ export const matmulFlat = kernel({
     fn main(
       @builtin(workgroup_id) workgroup: vec3u,
       @builtin(num_workgroups) grid: vec3u,
-      @builtin(local_invocation_index) lane: u32,
+      @builtin(${shared ? "subgroup_invocation_id" : "local_invocation_index"}) lane: u32,
     ) {
       let tilesAcross = (params.numColumns + ${workgroupSize * tileColumns - 1}u) / ${workgroupSize * tileColumns}u;
       let tile = workgroup.y * grid.x + workgroup.x;
@@ -83,16 +99,14 @@ export const matmulFlat = kernel({
       let column = (tile % tilesAcross * ${workgroupSize}u + lane) * ${tileColumns}u;
       if (row >= params.numRows) { return; }
 
-      ${each(tileRows, (r) => `let row${r} = min(row + ${r}u, params.numRows - 1u)${layout === "tn" ? "" : " * params.depth"};`)}
+      ${each(loads, (g) => `let row${g} = ${rowOf(shared ? `${g * subgroupSize}u + lane` : `${g}u`)};`)}
       ${each(tileColumns, (j) => `let column${j} = min(column + ${j}u, params.numColumns - 1u)${layout === "nt" ? " * params.depth" : ""};`)}
       ${each(tileRows, (r) => each(tileColumns, (j) => `var ${sum(r, j)} = 0.0;`))}
 
       for (var k = 0u; k < params.depth; k++) {
         ${each(tileColumns, (j) => `let b${j} = f32(b[${layout === "nt" ? `column${j} + k` : `k * params.numColumns + column${j}`}]);`)}
-        ${each(tileRows, (r) => {
-          const a = `let a${r} = f32(a[${layout === "tn" ? `k * params.numRows + row${r}` : `row${r} + k`}]);`;
-          return `${a} ${each(tileColumns, (j) => `${sum(r, j)} = fma(a${r}, b${j}, ${sum(r, j)});`)}`;
-        })}
+        ${each(loads, (g) => `let a${g} = ${loadA(`row${g}`)};`)}
+        ${each(tileRows, (r) => `let x${r} = ${elementA(r)}; ${each(tileColumns, (j) => `${sum(r, j)} = fma(x${r}, b${j}, ${sum(r, j)});`)}`)}
       }
 
       ${each(

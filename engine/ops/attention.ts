@@ -74,9 +74,10 @@ export function causalAttention(
   const y = tape.activation(q.shape, { label: "attention", dtype: q.dtype, from: [q, k, v] });
   const lse = tape.activation([numTokens, numHeads], { label: "attention lse" });
   const tiled = tape.variant === "tiled";
-  const workgroupSize = tiled ? TILED_LANES : FLAT_LANES;
+  const subgroupSize = tiled ? 0 : tape.subgroupSize;
+  const workgroupSize = tiled ? TILED_LANES : subgroupSize > 0 ? subgroupSize : FLAT_LANES;
   const tile = tiled ? Math.min(32, Math.floor(WORKGROUP_BYTES / (8 * headDim))) : 0;
-  const constants = { headDim, workgroupSize, tile };
+  const constants = { headDim, workgroupSize, tile, subgroupSize };
   const params = { numRows, seqLen, numHeads, numKvHeads };
   const blocks = numRows * Math.ceil(seqLen / workgroupSize);
   tape.dispatch(attentionForward, {

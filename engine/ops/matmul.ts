@@ -15,9 +15,13 @@ export interface MatmulOperands {
   readonly bias?: Tensor | undefined;
 }
 
-/** Register tile of the flat variant; 16 × 8 is the fastest measured on Mesa's software driver. */
+/**
+ * Register tiles of the flat variant, rows × columns: the fastest measured on Mesa's software
+ * driver, with subgroups and without.
+ */
 const FLAT_ROWS = 16;
-const FLAT_COLUMNS = 8;
+const FLAT_COLUMNS = { nn: 4, nt: 4, tn: 8 } as const;
+const FLAT_COLUMNS_ALONE = 8;
 const FLAT_LANES = 8;
 
 /**
@@ -62,12 +66,16 @@ export function matmul(
     tape.dispatch(matmulTiled, { constants, params, buffers, workgroups });
     return;
   }
+  const { subgroupSize } = tape;
   const tileRows = Math.min(FLAT_ROWS, 2 ** Math.ceil(Math.log2(numRows)));
+  const tileColumns = subgroupSize > 0 ? FLAT_COLUMNS[layout] : FLAT_COLUMNS_ALONE;
+  const workgroupSize = subgroupSize > 0 ? subgroupSize : FLAT_LANES;
+  const tilesAcross = Math.ceil(numColumns / (workgroupSize * tileColumns));
   tape.dispatch(matmulFlat, {
-    constants: { ...constants, tileRows, tileColumns: FLAT_COLUMNS, workgroupSize: FLAT_LANES },
+    constants: { ...constants, tileRows, tileColumns, workgroupSize, subgroupSize },
     params,
     buffers,
-    workgroups: Math.ceil(numRows / tileRows) * Math.ceil(numColumns / (FLAT_LANES * FLAT_COLUMNS)),
+    workgroups: Math.ceil(numRows / tileRows) * tilesAcross,
   });
 }
 

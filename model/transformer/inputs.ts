@@ -1,5 +1,6 @@
 import type { Batch } from "../../data/batch.ts";
 import type { Gpu } from "../../engine/gpu.ts";
+import { RANDOMNESS_LENGTH, randomnessOf } from "../../engine/ops/dropout.ts";
 import { TokenInput } from "../../engine/segments.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { ModelConfig } from "./config.ts";
@@ -16,7 +17,7 @@ export class ModelInputs {
   readonly targets: Tensor;
   /** Weight of each token's loss, `[numRows · seqLen]` f32. */
   readonly weights: Tensor;
-  /** Seed and step of dropout, `[2]` u32. */
+  /** Key of dropout: {@linkcode randomnessOf}. */
   readonly randomness: Tensor;
   readonly #gpu: Gpu;
 
@@ -36,7 +37,7 @@ export class ModelInputs {
     this.ends = u32("ends");
     this.targets = u32("targets");
     this.weights = gpu.tensor([numTokens], { label: "weights" });
-    this.randomness = gpu.tensor([2], { label: "randomness", dtype: "u32" });
+    this.randomness = gpu.tensor([RANDOMNESS_LENGTH], { label: "randomness", dtype: "u32" });
   }
 
   /**
@@ -68,6 +69,6 @@ export class ModelInputs {
       this.weights,
       batch.weights.map((weight) => weight * weightScale),
     );
-    this.#gpu.write(this.randomness, Uint32Array.of(seed, step));
+    this.#gpu.write(this.randomness, randomnessOf({ seed, step }));
   }
 }

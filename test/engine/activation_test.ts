@@ -152,7 +152,7 @@ test("swiGlu() of huge gates is 0 or gate · up", async () => {
 });
 
 test("swiGlu() throws when gate and up differ", () => {
-  const tape = new Tape({ variant: "flat" });
+  const tape = new Tape({ variant: "flat", subgroupSize: gpu.subgroupSize });
   const tensor = (shape: number[]) => tape.activation(shape, { label: "x" });
   assert.throws(() => swiGlu(tape, tensor([2, 3]), tensor([2, 4])), {
     name: "RangeError",

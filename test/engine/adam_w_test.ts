@@ -29,7 +29,7 @@ async function prepare(
   const state = adamWState(gpu, parameter);
   const schedule = gpu.tensor([ADAM_W_SCHEDULE_LENGTH], { label: "schedule" });
   const clip = gpu.tensor([3], { label: "clip", values: new Float32Array([1, 0, 1]) });
-  const tape = new Tape({ variant });
+  const tape = new Tape({ variant, subgroupSize: gpu.subgroupSize });
   adamWStep(tape, parameter, state, { schedule, clip, weightDecay });
   const plan = await new Plan(gpu, tape).compile();
   const read = async () => ({
@@ -125,7 +125,7 @@ test("adamWSchedule() and adamWStep() refuse what does not fit", async () => {
     name: "RangeError",
     message: "Cannot schedule AdamW: decays must lie in [0, 1), got 1",
   });
-  const tape = new Tape({ variant: "flat" });
+  const tape = new Tape({ variant: "flat", subgroupSize: gpu.subgroupSize });
   const parameter = gpu.parameter([2], { label: "p" });
   const state = adamWState(gpu, gpu.parameter([3], { label: "other" }));
   const schedule = gpu.tensor([ADAM_W_SCHEDULE_LENGTH], { label: "schedule" });

@@ -24,7 +24,7 @@ async function clipOf(
     gpu.write(parameter.gradient, values);
     return parameter;
   });
-  const tape = new Tape({ variant });
+  const tape = new Tape({ variant, subgroupSize: gpu.subgroupSize });
   const limit = gpu.tensor([1], { label: "maxNorm", values: new Float32Array([maxNorm]) });
   const clip = clipGradients(tape, [...parameters, parameters[0]!], limit);
   const plan = await new Plan(gpu, tape, { keep: [clip] }).compile();
@@ -77,9 +77,12 @@ for (const variant of ["flat", "tiled"] satisfies Variant[]) {
 
 test("clipGradients() throws without parameters", () => {
   const maxNorm = gpu.tensor([1], { label: "maxNorm" });
-  assert.throws(() => clipGradients(new Tape({ variant: "flat" }), [], maxNorm), {
-    name: "RangeError",
-    message:
-      "Cannot clip gradients: parameters must be given and maxNorm be [1] f32, got 0 and [1] f32",
-  });
+  assert.throws(
+    () => clipGradients(new Tape({ variant: "flat", subgroupSize: gpu.subgroupSize }), [], maxNorm),
+    {
+      name: "RangeError",
+      message:
+        "Cannot clip gradients: parameters must be given and maxNorm be [1] f32, got 0 and [1] f32",
+    },
+  );
 });

@@ -136,7 +136,7 @@ test("dropout() computes in f32 what is stored as f16", { skip: !hasFloat16(gpu)
 });
 
 test("dropout() at rate 0 records nothing, and refuses rates beyond", () => {
-  const tape = new Tape({ variant: "flat" });
+  const tape = new Tape({ variant: "flat", subgroupSize: gpu.subgroupSize });
   const x = tape.activation([4], { label: "x" });
   const randomness = randomnessTensor();
   assert.equal(dropout(tape, x, { rate: 0, randomness, id: 0 }), x);

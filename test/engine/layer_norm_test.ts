@@ -106,7 +106,7 @@ test("layerNorm() without a bias stores the first gradient of an activation and 
 });
 
 test("layerNorm() throws when weight or bias does not fit the last axis", () => {
-  const tape = new Tape({ variant: "flat" });
+  const tape = new Tape({ variant: "flat", subgroupSize: gpu.subgroupSize });
   const tensor = (shape: number[]) => tape.activation(shape, { label: "t" });
   assert.throws(() => layerNorm(tape, tensor([2, 4]), { weight: tensor([3]) }), {
     name: "RangeError",

@@ -114,7 +114,7 @@ test("rotaryTable() holds a cosine and a sine of one angle: every pair keeps its
 });
 
 test("rotary() throws when shapes or dtypes do not fit", () => {
-  const tape = new Tape({ variant: "flat" });
+  const tape = new Tape({ variant: "flat", subgroupSize: gpu.subgroupSize });
   const x = tape.activation([2, 12], { label: "x" });
   const at = angles(4, new Uint32Array(2));
   const layout = "half";

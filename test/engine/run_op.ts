@@ -41,7 +41,7 @@ export async function runOp<Names extends string>(
       return [label, tensor];
     }),
   ) as Record<Names, Parameter>;
-  const tape = new Tape({ variant });
+  const tape = new Tape({ variant, subgroupSize: gpu.subgroupSize });
   const y = op(tape, tensors);
   if (dy !== undefined) tape.backward(y, gpu.tensor(y.shape, { label: "dy", values: dy }));
   const plan = await new Plan(gpu, tape, { keep: [y] }).compile();
