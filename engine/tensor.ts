@@ -104,3 +104,16 @@ export function rows(tensor: Tensor, begin: number, end: number): Tensor {
     view: { of: tensor, byteOffset },
   };
 }
+
+/** The same memory without a gradient: nothing flows back through it. */
+export function detach(tensor: Tensor): Tensor {
+  const { shape, dtype, purpose, label } = tensor;
+  return {
+    shape,
+    dtype,
+    purpose,
+    label,
+    needsGradient: false,
+    view: { of: tensor, byteOffset: 0 },
+  };
+}

@@ -1,0 +1,249 @@
+import type { EncodedResume } from "../../data/batch.ts";
+import type { Gpu } from "../../engine/gpu.ts";
+import type { Transformer } from "../transformer/transformer.ts";
+import type { OccupationModel, Person, Score } from "./occupation_model.ts";
+import { buildTitleTree, isInner, type TitleTree } from "./title_tree.ts";
+import { type Expansion, type Question, TreeLayout } from "./tree_layout.ts";
+import { TreePass } from "./tree_pass.ts";
+
+/** Options of a {@linkcode LanguageModel}. */
+export interface LanguageModelOptions {
+  /** Tokens of each occupation's title, in the order of the vocabulary. */
+  readonly titles: readonly Uint32Array[];
+  /** Names the model in tables. @default {"language model"} */
+  readonly name?: string;
+  /**
+   * Probability mass that pruning may leave unexplored at each observation; 0 explores every title.
+   *
+   * @default {1e-3}
+   */
+  readonly tolerance?: number;
+}
+
+/** A score, and what pruning left out of it. */
+export interface LanguageModelScore extends Score {
+  /**
+   * Upper bound of the probability of the titles that were not computed, `[numObservations]`.
+   * They count in full in the normalizer, so `normalized` is never above its exact value, and
+   * falls short of it by at most `log(1 + unexplored / known)`, where `known` is the mass of the
+   * titles that were computed.
+   */
+  readonly unexplored: Float64Array;
+}
+
+/** Tokens of a pass, unless a single question needs more. */
+const PASS_TOKENS = 2048;
+
+/**
+ * A language model as an occupation model.
+ *
+ *     P(occupation | history) = Π_i P(token_i of its title | resume so far, tokens before i)
+ *
+ * as the paper defines it, and normalized over all titles, which the paper left out as too
+ * expensive. The titles form a prefix tree, laid behind each prompt under a tree mask, so that one
+ * forward pass serves all titles and all years of many people. Pruning makes it two: the first
+ * gives the probability of every title's first token, the second follows only those first tokens
+ * that matter; the mass below the others is bounded by their own probability, and reported.
+ *
+ * @see {@link https://arxiv.org/abs/2406.17972 | Athey et al., "LABOR-LLM", 2024}, section 4
+ */
+export class LanguageModel implements OccupationModel {
+  readonly name: string;
+  readonly numOccupations: number;
+  readonly tree: TitleTree;
+  readonly #tolerance: number;
+  readonly #maxSeqLen: number;
+  /** Prompts alone, for the first tokens of titles. */
+  readonly #prompts: TreePass;
+  /** Prompts with trees. */
+  readonly #trees: TreePass;
+
+  /** Records the passes; they compile at their first run. */
+  constructor(gpu: Gpu, model: Transformer, options: LanguageModelOptions) {
+    const { titles, name = "language model", tolerance = 1e-3 } = options;
+    this.name = name;
+    this.numOccupations = titles.length;
+    this.tree = buildTitleTree(titles);
+    this.#tolerance = tolerance;
+    this.#maxSeqLen = model.config.maxSeqLen;
+    const numNodes = this.tree.tokens.length;
+    const numInner = this.tree.tokens.reduce((sum, _, node) => sum + +isInner(this.tree, node), 0);
+    const fits = (numTokens: number) => Math.ceil(numTokens / 64) * 64;
+    const promptTokens = fits(Math.max(PASS_TOKENS, this.#maxSeqLen));
+    const treeTokens = fits(Math.max(PASS_TOKENS, this.#maxSeqLen + numInner));
+    const numRows = promptTokens / 4;
+    this.#prompts = new TreePass(gpu, model, {
+      numTokens: promptTokens,
+      numRows,
+      numPairs: numRows * this.tree.roots.length,
+    });
+    this.#trees = new TreePass(gpu, model, {
+      numTokens: treeTokens,
+      numRows: treeTokens,
+      numPairs: 2 * treeTokens + numNodes,
+    });
+  }
+
+  async *score(people: Iterable<Person>): AsyncGenerator<LanguageModelScore> {
+    let group: Person[] = [];
+    let numTokens = 0;
+    for (const person of people) {
+      const { length } = resumeOf(person).tokens;
+      if (group.length > 0 && numTokens + length > this.#prompts.capacity.numTokens) {
+        yield* await this.#scoreGroup(group);
+        group = [];
+        numTokens = 0;
+      }
+      group.push(person);
+      numTokens += length;
+    }
+    if (group.length > 0) yield* await this.#scoreGroup(group);
+  }
+
+  async distribution(person: Person, index: number): Promise<Float64Array> {
+    const question = this.#question(resumeOf(person), index);
+    await this.#run(this.#trees, [[this.#everything(question)]]);
+    const paths = this.#pathLogProbabilities(question);
+    const probabilities = Float64Array.from(this.tree.titleNodes, (node) => Math.exp(paths[node]!));
+    const total = probabilities.reduce((sum, p) => sum + p, 0);
+    return probabilities.map((p) => p / total);
+  }
+
+  /** Frees the passes' memory; the model's weights stay. */
+  destroy(): void {
+    this.#prompts.destroy();
+    this.#trees.destroy();
+  }
+
+  async #scoreGroup(people: readonly Person[]): Promise<LanguageModelScore[]> {
+    const questions = people.map((person) =>
+      person.occupations.map((_, index) => this.#question(resumeOf(person), index)),
+    );
+    if (this.#tolerance > 0) {
+      const roots = (question: Question): Expansion => ({ question, withRoots: true, roots: [] });
+      await this.#run(
+        this.#prompts,
+        questions.map((asked) => asked.map(roots)),
+      );
+      const expansions = questions.map((asked, which) =>
+        asked
+          .map((question, index) => this.#survivors(question, people[which]!.occupations[index]!))
+          .filter(({ roots: kept }) => kept.length > 0),
+      );
+      await this.#run(this.#trees, expansions);
+    } else {
+      const whole = questions.map((asked) => asked.map((question) => this.#everything(question)));
+      await this.#run(this.#trees, whole);
+    }
+    return people.map(({ occupations }, which) => {
+      const scores = questions[which]!.map((question, index) =>
+        this.#judge(question, occupations[index]!),
+      );
+      return {
+        raw: Float64Array.from(scores, ({ raw }) => raw),
+        normalized: Float64Array.from(scores, ({ normalized }) => normalized),
+        unexplored: Float64Array.from(scores, ({ unexplored }) => unexplored),
+      };
+    });
+  }
+
+  #question(resume: EncodedResume, observation: number): Question {
+    const logProbabilities = new Float64Array(this.tree.tokens.length).fill(NaN);
+    return { resume, observation, logProbabilities };
+  }
+
+  /** The whole tree in one pass. */
+  #everything(question: Question): Expansion {
+    const roots = this.tree.roots.filter((root) => isInner(this.tree, root));
+    return { question, withRoots: true, roots };
+  }
+
+  /**
+   * Roots to follow: all but the least probable, whose titles' mass together stays within the
+   * tolerance, and in any case the true occupation's.
+   */
+  #survivors(question: Question, occupation: number): Expansion {
+    const { tree } = this;
+    const mass = (root: number) => Math.exp(question.logProbabilities[root]!) * tree.nesting[root]!;
+    const own = this.#rootOf(occupation);
+    const byMass = tree.roots
+      .filter((root) => isInner(tree, root) && root !== own)
+      .sort((a, b) => mass(a) - mass(b));
+    let left = 0;
+    let pruned = 0;
+    while (pruned < byMass.length && left + mass(byMass[pruned]!) <= this.#tolerance) {
+      left += mass(byMass[pruned]!);
+      pruned += 1;
+    }
+    const kept = [...byMass.slice(pruned), ...(isInner(tree, own) ? [own] : [])];
+    return { question, withRoots: false, roots: kept.sort((a, b) => a - b) };
+  }
+
+  #rootOf(occupation: number): number {
+    let node = this.tree.titleNodes[occupation]!;
+    while (this.tree.parents[node]! >= 0) node = this.tree.parents[node]!;
+    return node;
+  }
+
+  /** Packs documents into as few passes as they fit, splitting the questions of a resume if need be. */
+  async #run(pass: TreePass, documents: readonly (readonly Expansion[])[]): Promise<void> {
+    const fresh = () => new TreeLayout(this.tree, pass.capacity, this.#maxSeqLen);
+    let layout = fresh();
+    const waiting = documents.filter((document) => document.length > 0).toReversed();
+    while (waiting.length > 0) {
+      const document = waiting.pop()!;
+      if (layout.add(document)) continue;
+      if (!layout.isEmpty) {
+        await pass.run(layout);
+        layout = fresh();
+        waiting.push(document);
+      } else if (document.length > 1) {
+        const half = Math.ceil(document.length / 2);
+        waiting.push(document.slice(half), document.slice(0, half));
+      } else {
+        throw new RangeError(
+          `Cannot score career "${document[0]!.question.resume.id}": a resume and its titles must fit ${pass.capacity.numTokens} tokens`,
+        );
+      }
+    }
+    await pass.run(layout);
+  }
+
+  /** Log-probability of the path to each node, `[numNodes]`; NaN where unexplored. */
+  #pathLogProbabilities({ logProbabilities }: Question): Float64Array {
+    const paths = new Float64Array(logProbabilities.length);
+    this.tree.parents.forEach((parent, node) => {
+      paths[node] = logProbabilities[node]! + (parent < 0 ? 0 : paths[parent]!);
+    });
+    return paths;
+  }
+
+  #judge(
+    question: Question,
+    occupation: number,
+  ): { raw: number; normalized: number; unexplored: number } {
+    const { tree } = this;
+    const paths = this.#pathLogProbabilities(question);
+    let known = 0;
+    for (const node of tree.titleNodes) {
+      const path = paths[node]!;
+      if (!Number.isNaN(path)) known += Math.exp(path);
+    }
+    let unexplored = 0;
+    for (const root of tree.roots) {
+      const explored = !isInner(tree, root) || !Number.isNaN(paths[root + 1]!);
+      if (!explored) unexplored += Math.exp(paths[root]!) * tree.nesting[root]!;
+    }
+    const raw = paths[tree.titleNodes[occupation]!]!;
+    return { raw, normalized: raw - Math.log(known + unexplored), unexplored };
+  }
+}
+
+function resumeOf({ career, resume }: Person): EncodedResume {
+  if (resume === undefined) {
+    throw new TypeError(
+      `Cannot score career "${career.id}" by a language model: the person must carry a resume as tokens, got none; call encodeResume() first`,
+    );
+  }
+  return resume;
+}

@@ -1,0 +1,180 @@
+import type { Batch, EncodedResume } from "../../data/batch.ts";
+import { childrenOf, isInner, type TitleTree } from "./title_tree.ts";
+
+/** One distribution to compute: that of the occupation at an observation of a resume. */
+export interface Question {
+  readonly resume: EncodedResume;
+  /** Which observation of the resume. */
+  readonly observation: number;
+  /**
+   * Log-probability of each node of the tree given its parent, `[numNodes]`; NaN where unknown.
+   * A pass fills it in.
+   */
+  readonly logProbabilities: Float64Array;
+}
+
+/** What of the tree a pass computes for a question. */
+export interface Expansion {
+  readonly question: Question;
+  /** Whether to compute the nodes of depth 1. */
+  readonly withRoots: boolean;
+  /** Nodes of depth 1 below which to compute everything. */
+  readonly roots: readonly number[];
+}
+
+/** How much a pass holds. */
+export interface Capacity {
+  readonly numTokens: number;
+  readonly numRows: number;
+  readonly numPairs: number;
+}
+
+/**
+ * One row of a batch: resumes, each with trees of title tokens hung behind its prompts.
+ *
+ *     header … 1997 (…):  [tree]  title ⏎ 1998 (…):  [tree]  title ⏎ …
+ *
+ * A node stands right after the prompt or after its ancestors, at the position that its depth
+ * gives it, and is seen by its own subtree alone; so no tree disturbs another or the resume.
+ * Leaves need no place: their probability comes from their parent's.
+ */
+export class TreeLayout {
+  readonly #tree: TitleTree;
+  readonly #capacity: Capacity;
+  readonly #maxSeqLen: number;
+  readonly #tokens: number[] = [];
+  readonly #positions: number[] = [];
+  readonly #starts: number[] = [];
+  readonly #ends: number[] = [];
+  /** Places whose next-token distribution is needed. */
+  readonly #rows: number[] = [];
+  readonly #pairs: { row: number; node: number; question: Question }[] = [];
+
+  constructor(tree: TitleTree, capacity: Capacity, maxSeqLen: number) {
+    this.#tree = tree;
+    this.#capacity = capacity;
+    this.#maxSeqLen = maxSeqLen;
+  }
+
+  /** Whether nothing has been added. */
+  get isEmpty(): boolean {
+    return this.#tokens.length === 0;
+  }
+
+  /**
+   * Adds a resume up to its last asked observation.
+   *
+   * @param expansions Questions about one resume, in the order of their observations.
+   * @returns Whether there was room; if not, nothing was added.
+   * @throws {RangeError} If the resume is longer than the model can read.
+   */
+  add(expansions: readonly Expansion[]): boolean {
+    const begin = this.#tokens.length;
+    const numRows = this.#rows.length;
+    const numPairs = this.#pairs.length;
+    const { resume } = expansions[0]!.question;
+    let copied = 0;
+    for (const expansion of expansions) {
+      const prompt = resume.titles[expansion.question.observation]!.start;
+      if (prompt > this.#maxSeqLen) this.#refuse(resume, prompt);
+      for (; copied < prompt; copied++) {
+        this.#place({ token: resume.tokens[copied]!, position: copied, begin });
+      }
+      this.#expand(expansion, { prompt, begin });
+    }
+    const end = this.#tokens.length;
+    // Tokens of the resume are seen to the end of the document, nodes to that of their subtree.
+    for (let i = begin; i < end; i++) if (this.#ends[i] === 0) this.#ends[i] = end;
+    const { numTokens: tokens, numRows: rows, numPairs: pairs } = this.#capacity;
+    if (end <= tokens && this.#rows.length <= rows && this.#pairs.length <= pairs) return true;
+    for (const list of [this.#tokens, this.#positions, this.#starts, this.#ends])
+      list.length = begin;
+    this.#rows.length = numRows;
+    this.#pairs.length = numPairs;
+    return false;
+  }
+
+  /** The row as a batch, and the pairs of (place, token) to compute. */
+  inputs(): {
+    batch: Batch;
+    rows: Uint32Array<ArrayBuffer>;
+    pairRows: Uint32Array<ArrayBuffer>;
+    pairTokens: Uint32Array<ArrayBuffer>;
+  } {
+    const { numTokens, numRows, numPairs } = this.#capacity;
+    const padded = (values: ArrayLike<number>, length: number, padding: (i: number) => number) =>
+      Uint32Array.from({ length }, (_, i) => (i < values.length ? values[i]! : padding(i)));
+    const zero = () => 0;
+    const batch: Batch = {
+      label: "title trees",
+      numRows: 1,
+      seqLen: numTokens,
+      tokens: padded(this.#tokens, numTokens, zero),
+      positions: padded(this.#positions, numTokens, zero),
+      starts: padded(this.#starts, numTokens, (i) => i),
+      ends: padded(this.#ends, numTokens, (i) => i + 1),
+      targets: new Uint32Array(numTokens),
+      weights: new Float32Array(numTokens),
+    };
+    const pairRows = this.#pairs.map(({ row }) => row);
+    const pairTokens = this.#pairs.map(({ node }) => this.#tree.tokens[node]!);
+    return {
+      batch,
+      rows: padded(this.#rows, numRows, zero),
+      pairRows: padded(pairRows, numPairs, zero),
+      pairTokens: padded(pairTokens, numPairs, zero),
+    };
+  }
+
+  /** Hands every pair's log-probability to its question. */
+  deliver(logProbabilities: Float32Array): void {
+    this.#pairs.forEach(({ node, question }, index) => {
+      question.logProbabilities[node] = logProbabilities[index]!;
+    });
+  }
+
+  /** Asks for children at the prompt and below the roots, and places the nodes that have children. */
+  #expand(
+    { question, withRoots, roots }: Expansion,
+    { prompt, begin }: { readonly prompt: number; readonly begin: number },
+  ): void {
+    const tree = this.#tree;
+    if (withRoots) this.#ask(this.#tokens.length - 1, tree.roots, question);
+    for (const root of roots) {
+      const places: { readonly place: number; readonly end: number }[] = [];
+      for (let node = root; node < tree.ends[root]!; node++) {
+        if (!isInner(tree, node)) continue;
+        while (places.length > 0 && places.at(-1)!.end <= node) this.#close(places.pop()!.place);
+        const position = prompt + tree.depths[node]! - 1;
+        if (position >= this.#maxSeqLen) this.#refuse(question.resume, position + 1);
+        const place = this.#place({ token: tree.tokens[node]!, position, begin });
+        places.push({ place, end: tree.ends[node]! });
+        this.#ask(place, childrenOf(tree, node), question);
+      }
+      while (places.length > 0) this.#close(places.pop()!.place);
+    }
+  }
+
+  #place({ token, position, begin }: { token: number; position: number; begin: number }): number {
+    this.#positions.push(position);
+    this.#starts.push(begin);
+    this.#ends.push(0);
+    return this.#tokens.push(token) - 1;
+  }
+
+  /** The node placed last is the last that sees `place`. */
+  #close(place: number): void {
+    this.#ends[place] = this.#tokens.length;
+  }
+
+  #ask(place: number, nodes: readonly number[], question: Question): void {
+    const row = this.#rows.push(place) - 1;
+    for (const node of nodes) this.#pairs.push({ row, node, question });
+  }
+
+  #refuse({ id }: EncodedResume, length: number): never {
+    throw new RangeError(
+      `Cannot score career "${id}": its resume must fit the model's ${this.#maxSeqLen} tokens, got ${length}; prepare with fewer rows of history or train with a longer context`,
+    );
+  }
+}
