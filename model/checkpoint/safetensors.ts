@@ -149,7 +149,7 @@ function checkTensor(name: string, { shape, values }: FloatTensor): void {
 function sortByName(tensors: ReadonlyMap<string, FloatTensor>): [string, FloatTensor][] {
   const encoder = new TextEncoder();
   return Array.from(tensors, ([name, tensor]) => ({ key: encoder.encode(name), name, tensor }))
-    .sort((a, b) => compareBytes(a.key, b.key))
+    .toSorted((a, b) => compareBytes(a.key, b.key))
     .map(({ name, tensor }) => [name, tensor]);
 }
 

@@ -110,7 +110,7 @@ function readMetadata(value: JsonValue | undefined, file: string): Map<string, s
 }
 
 function readEntry(name: string, value: JsonValue, file: string): HeaderEntry {
-  const fail = (rule: string, got: unknown): never => {
+  const fail = (rule: string, got: JsonValue | undefined): never => {
     throw problem(file, `${rule} of tensor "${name}"`, brief(got));
   };
   if (!isJsonObject(value)) return fail("an object must stand for the description", value);

@@ -40,9 +40,20 @@ export function parseJsonObject(bytes: Uint8Array, file: string): JsonObject {
   return value;
 }
 
-/** Bytes of a JSON file: indented, with a line feed at the end. */
-export function encodeJson(value: JsonObject): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`);
+/**
+ * Bytes of a JSON file, indented, that {@linkcode parseJsonObject} reads back as it was, but for
+ * -0, which becomes 0.
+ *
+ * @param value What to write.
+ * @param file Name of the file, for errors.
+ * @throws {TypeError} If it holds anything that JSON drops or alters, such as NaN or a `Map`.
+ * @throws {SyntaxError} If it is nested too deep or has a key `"__proto__"`.
+ */
+export function encodeJson(value: JsonObject, file: string): Uint8Array<ArrayBuffer> {
+  checkJson(value, file);
+  const bytes = new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`);
+  parseJsonObject(bytes, file);
+  return bytes;
 }
 
 /** Whether a value is an object, and neither null nor an array. */
@@ -51,20 +62,16 @@ export function isJsonObject(value: JsonValue | undefined): value is JsonObject 
 }
 
 /** A value as text of at most 60 characters, for errors. */
-export function brief(value: unknown): string {
-  const text = value === undefined ? "nothing" : (JSON.stringify(value) ?? String(value));
+export function brief(value: JsonValue | undefined): string {
+  if (value === undefined) return "nothing";
+  const text = JSON.stringify(value);
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
 
-/**
- * Checks that writing a value as JSON and reading it back changes nothing.
- *
- * @param path What the value is, for errors.
- * @throws {TypeError} If it holds anything that JSON drops or alters: NaN, undefined, a `Map`.
- */
-export function checkJson(value: unknown, path: string): asserts value is JsonValue {
+/** Checks that a value is made of nothing but what JSON can hold. */
+function checkJson(value: unknown, path: string): void {
   if (value === null || typeof value === "boolean" || typeof value === "string") return;
-  if (typeof value === "number" && Number.isFinite(value) && !Object.is(value, -0)) return;
+  if (typeof value === "number" && Number.isFinite(value)) return;
   if (Array.isArray(value)) {
     for (const [index, element] of value.entries()) checkJson(element, `${path}[${index}]`);
     return;
@@ -73,15 +80,16 @@ export function checkJson(value: unknown, path: string): asserts value is JsonVa
     for (const [key, element] of Object.entries(value)) checkJson(element, `${path}.${key}`);
     return;
   }
-  const got = typeof value === "object" ? value.constructor.name : String(value);
-  throw new TypeError(`Cannot write a checkpoint: ${path} must be a JSON value, got ${got}`);
+  const kind = typeof value === "object" ? value.constructor.name : typeof value;
+  throw new TypeError(
+    `Cannot write JSON: ${path} must be a finite number, text, true, false, null, an array or a ` +
+      `plain object, got ${typeof value === "number" ? value : kind}`,
+  );
 }
 
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
-  return (
-    (prototype === Object.prototype || prototype === null) && !Object.hasOwn(value, "__proto__")
-  );
+  return prototype === Object.prototype || prototype === null;
 }
 
 /**
