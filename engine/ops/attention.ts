@@ -3,7 +3,7 @@ import {
   attentionBackwardKey,
   attentionBackwardQuery,
 } from "../../shaders/attention_backward.wgsl.ts";
-import type { Tape } from "../tape.ts";
+import type { GradientWriter, Tape } from "../tape.ts";
 import { describe, sizeOf, type Tensor } from "../tensor.ts";
 
 /** Inputs of {@linkcode causalAttention}. */
@@ -41,7 +41,7 @@ const WORKGROUP_BYTES = 16_384;
  * With `ends` at the ends of documents, rows hold several documents that do not see each other;
  * with `ends` at the ends of subtrees in depth-first order, a node sees just its ancestors. Query
  * head `h` reads key head `⌊h · numKvHeads / numHeads⌋`. Memory is linear in `seqLen`: one f32 per
- * query and head is kept for backward. Differentiable in `q`, `k` and `v` when stored as f32.
+ * query and head is kept for backward. Differentiable in each of `q`, `k` and `v` when stored as f32.
  *
  * @see {@link https://arxiv.org/abs/2205.14135 | Dao et al., "FlashAttention", 2022}
  * @see {@link https://arxiv.org/abs/2305.13245 | Ainslie et al., "GQA", 2023}
@@ -89,7 +89,7 @@ export function causalAttention(
 
   tape.onBackward(y, (dy) => {
     const delta = tape.activation([numTokens, numHeads], { label: "attention delta" });
-    tape.addGradient(q, (dq, accumulate) => {
+    writeGradient(tape, q, (dq, accumulate) => {
       tape.dispatch(attentionBackwardQuery, {
         constants: { ...constants, accumulate },
         params,
@@ -97,16 +97,30 @@ export function causalAttention(
         workgroups: blocks * numHeads,
       });
     });
-    tape.addGradient(k, (dk, accumulateKey) => {
-      tape.addGradient(v, (dv, accumulateValue) => {
+    // One dispatch may not write a tensor through two bindings.
+    const dSame = k === v ? tape.activation(v.shape, { label: "attention dv" }) : undefined;
+    writeGradient(tape, k, (dk, accumulateKey) => {
+      const writeValue: GradientWriter = (dv, accumulateValue) => {
         tape.dispatch(attentionBackwardKey, {
           constants: { ...constants, accumulateKey, accumulateValue },
           params,
           buffers: { q, k, v, ends, lse, delta, dy, dk, dv },
           workgroups: blocks * numKvHeads,
         });
-      });
+      };
+      if (dSame === undefined) writeGradient(tape, v, writeValue);
+      else writeValue(dSame, false);
     });
+    if (dSame !== undefined) tape.passGradient(v, dSame);
   });
   return y;
+}
+
+/**
+ * As `tape.addGradient()`, but writes even where `x` carries none, into memory that nobody reads:
+ * one dispatch gives several gradients, and any of them may be wanted.
+ */
+function writeGradient(tape: Tape, x: Tensor, write: GradientWriter): void {
+  if (x.needsGradient) tape.addGradient(x, write);
+  else write(tape.activation(x.shape, { label: "unread gradient" }), false);
 }

@@ -1,6 +1,9 @@
+import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import type { Variant } from "../../engine/gpu.ts";
+import { add } from "../../engine/ops/add.ts";
 import { causalAttention } from "../../engine/ops/attention.ts";
+import type { Tensor } from "../../engine/tensor.ts";
 import { attentionReference, type AttentionCase } from "../reference/attention.ts";
 import { assertClose, openGpu, uniform } from "../support.ts";
 import { checkOp } from "./check_op.ts";
@@ -72,6 +75,24 @@ const CASES: Case[] = [
   { name: "a fully masked row", ...sizes(1, 3, 1, 1, 8), starts: [0, 1, 2], ends: [1, 0, 3] },
 ];
 
+type Heads = Parameters<typeof causalAttention>[1];
+
+/** Inputs of one document that fills every row. */
+function headInputs({ numRows, seqLen, numHeads, numKvHeads, headDim }: ReturnType<typeof sizes>) {
+  const numTokens = numRows * seqLen;
+  const heads = (count: number, seed: number) => ({
+    shape: [numTokens, count * headDim],
+    values: uniform(numTokens * count * headDim, seed),
+  });
+  return {
+    q: heads(numHeads, 1),
+    k: heads(numKvHeads, 2),
+    v: heads(numKvHeads, 3),
+    starts: { shape: [numTokens], values: new Uint32Array(numTokens) },
+    ends: { shape: [numTokens], values: new Uint32Array(numTokens).fill(seqLen) },
+  };
+}
+
 function check(variant: Variant, { name, starts, ends, ...shape }: Case): void {
   const { numRows, seqLen, numHeads, numKvHeads, headDim } = shape;
   const numTokens = numRows * seqLen;
@@ -98,6 +119,51 @@ function check(variant: Variant, { name, starts, ends, ...shape }: Case): void {
 
 for (const variant of ["flat", "tiled"] satisfies Variant[]) {
   for (const shape of CASES) check(variant, shape);
+}
+
+for (const variant of ["flat", "tiled"] satisfies Variant[]) {
+  // Delta is the business of the query kernel, dk and dv of the other: each must work for all.
+  for (const trained of ["q", "k", "v"] as const) {
+    test(`causalAttention() ${variant} gives d(${trained}) where nothing else carries a gradient`, async () => {
+      const shape = sizes(1, 9, 2, 1, 8);
+      const inputs = headInputs(shape);
+      const dy = uniform(9 * 16, 4);
+      const all = await runOp(gpu, variant, {
+        inputs,
+        dy,
+        op: (tape, t) => causalAttention(tape, t, shape),
+      });
+      const frozen = (name: "q" | "k" | "v") =>
+        gpu.tensor(inputs[name].shape, { label: name, values: inputs[name].values });
+      const constants = { q: frozen("q"), k: frozen("k"), v: frozen("v") };
+      const { starts, ends } = inputs;
+      const alone = await runOp(gpu, variant, {
+        inputs: { [trained]: inputs[trained], starts, ends },
+        dy,
+        op: (tape, t) =>
+          causalAttention(tape, { ...constants, ...(t as Record<string, Tensor>) } as Heads, shape),
+      });
+      assert.deepEqual(alone.gradients[trained], all.gradients[trained]);
+    });
+  }
+
+  test(`causalAttention() ${variant} of one tensor as queries, keys and values adds all gradients`, async () => {
+    const shape = sizes(1, 7, 2, 2, 4);
+    const { starts, ends } = headInputs(shape);
+    const visible = (_row: number, t: number, s: number) => s <= t;
+    await checkOp(gpu, variant, {
+      inputs: { x: { shape: [7, 8], values: uniform(56, 1) }, starts, ends },
+      op: (tape, { x, ...masks }) => {
+        const h = add(tape, x, x);
+        return causalAttention(tape, { q: h, k: h, v: h, ...masks }, shape);
+      },
+      reference: ({ x }) => {
+        const h = x.map((value) => 2 * value);
+        return attentionReference({ q: h, k: h, v: h }, { ...shape, visible });
+      },
+      tolerance: { rtol: 1e-5, atol: 2e-5 },
+    });
+  });
 }
 
 test("causalAttention() survives scores far apart", async () => {
