@@ -17,6 +17,10 @@ import { elementwise, storeOrAdd } from "./elementwise.wgsl.ts";
 /** Functions that `activation()` knows. */
 export type Activation = "silu" | "gelu" | "geluTanh";
 
+/** The larger of two, or NaN where `value` is: max() would hide a NaN from the loss. */
+const atLeast = (value: string, bound: string): string =>
+  `select(${value}, ${bound}, ${value} < ${bound})`;
+
 /** Declares `name` = σ(value); beyond ±80 it is 0 or 1 in f32, and exp() would overflow. */
 const sigmoid = (name: string, value: string): string =>
   `let ${name} = 1.0 / (1.0 + exp(-clamp(${value}, -80.0, 80.0)));`;
@@ -47,20 +51,20 @@ const normalDistribution = (value: string): string => `
  */
 const EVALUATIONS: Readonly<Record<Activation, string>> = {
   silu: `
-      let value = max(f32(x[i]), -80.0);
+      let value = ${atLeast("f32(x[i])", "-80.0")};
       let bounded = min(value, 80.0);
       ${sigmoid("sigma", "bounded")}
       let y = value * sigma;
       let slope = sigma * (1.0 + bounded * (1.0 - sigma));`,
   gelu: `
-      let value = max(f32(x[i]), -20.0);
+      let value = ${atLeast("f32(x[i])", "-20.0")};
       let bounded = min(value, 20.0);
       ${normalDistribution("bounded")}
       let y = value * normal;
       let density = ${1 / Math.sqrt(2 * Math.PI)} * exp(max(-0.5 * bounded * bounded, -80.0));
       let slope = fma(bounded, density, normal);`,
   geluTanh: `
-      let value = max(f32(x[i]), -20.0);
+      let value = ${atLeast("f32(x[i])", "-20.0")};
       let bounded = min(value, 20.0);
       let u = ${Math.sqrt(2 / Math.PI)} * bounded * fma(0.044715, bounded * bounded, 1.0);
       ${sigmoid("sigma", "2.0 * u")}
@@ -103,7 +107,7 @@ export const activationBackward = {
 export const swiGluForward = elementwise(
   "swiGlu",
   { gate: "read", up: "read", y: "read_write" },
-  `let value = max(f32(gate[i]), -80.0);
+  `let value = ${atLeast("f32(gate[i])", "-80.0")};
       ${sigmoid("sigma", "value")}
       y[i] = T(value * sigma * f32(up[i]));`,
 );
@@ -112,7 +116,7 @@ export const swiGluForward = elementwise(
 export const swiGluBackwardGate = elementwise(
   "swiGluBackwardGate",
   { gate: "read", up: "read", dy: "read", dGate: "read_write" },
-  ({ accumulate }) => `let value = max(gate[i], -80.0);
+  ({ accumulate }) => `let value = ${atLeast("gate[i]", "-80.0")};
       ${sigmoid("sigma", "value")}
       let slope = sigma * (1.0 + min(value, 80.0) * (1.0 - sigma));
       ${storeOrAdd("dGate[i]", "dy[i] * up[i] * slope", accumulate)}`,
@@ -122,7 +126,7 @@ export const swiGluBackwardGate = elementwise(
 export const swiGluBackwardUp = elementwise(
   "swiGluBackwardUp",
   { gate: "read", dy: "read", dUp: "read_write" },
-  ({ accumulate }) => `let value = max(gate[i], -80.0);
+  ({ accumulate }) => `let value = ${atLeast("gate[i]", "-80.0")};
       ${sigmoid("sigma", "value")}
       ${storeOrAdd("dUp[i]", "dy[i] * value * sigma", accumulate)}`,
 );

@@ -77,6 +77,28 @@ for (const name of ACTIVATIONS) {
   });
 }
 
+// A mask, or a max() that prefers numbers, would let a broken model train on.
+for (const name of ["silu", "gelu", "geluTanh"] satisfies Activation[]) {
+  test(`activation() ${name} of NaN is NaN`, async () => {
+    const { y } = await runOp(gpu, "flat", {
+      inputs: { x: { shape: [2], values: new Float32Array([NaN, 1]) } },
+      op: (tape, t) => activation(tape, t.x, name),
+    });
+    assert.deepEqual(Array.from(y, Number.isNaN), [true, false]);
+  });
+}
+
+test("swiGlu() of a NaN in gate or up is NaN", async () => {
+  const { y } = await runOp(gpu, "flat", {
+    inputs: {
+      gate: { shape: [3], values: new Float32Array([NaN, 1, 1]) },
+      up: { shape: [3], values: new Float32Array([1, NaN, 1]) },
+    },
+    op: (tape, t) => swiGlu(tape, t.gate, t.up),
+  });
+  assert.deepEqual(Array.from(y, Number.isNaN), [true, true, false]);
+});
+
 test("activation() gelu keeps the digits of its negative tail", async () => {
   const x = Float32Array.from({ length: 50 }, (_, i) => -i / 10);
   const { y } = await runOp(gpu, "flat", {
