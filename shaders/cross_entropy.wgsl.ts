@@ -24,6 +24,8 @@ const TILE_PARAMS = { numRows: "u32", tileBegin: "u32", tileSize: "u32" } as con
 export interface CrossEntropyTileConstants {
   /** The first tile starts the running sums, the others continue them. */
   readonly first: boolean;
+  /** Keeps the target's logit; without it, `targets` is bound but unread. */
+  readonly targets: boolean;
   /** `true`: one workgroup a row; `false`: one lane a row, without workgroup memory. */
   readonly tiled: boolean;
   readonly workgroupSize: number;
@@ -34,7 +36,7 @@ export const crossEntropyTile = kernel({
   name: "crossEntropyTile",
   params: TILE_PARAMS,
   buffers: { logits: "read", targets: "read", statistics: "read_write" },
-  code: ({ first, tiled, workgroupSize }: CrossEntropyTileConstants) =>
+  code: ({ first, targets, tiled, workgroupSize }: CrossEntropyTileConstants) =>
     wgsl`
     ${paramsBinding(TILE_PARAMS)}
     @group(0) @binding(1) var<storage, read> logits: array<f32>;               // [numRows, tileSize]
@@ -86,9 +88,11 @@ export const crossEntropyTile = kernel({
       total = workgroupSum(total, lane);
       if (lane != 0u) { return; }
       #endif
-      let target_ = targets[row] - params.tileBegin;
       var targetLogit = before.z;
+      #if ${targets}
+      let target_ = targets[row] - params.tileBegin;
       if (target_ < params.tileSize) { targetLogit = logits[base + target_]; }
+      #endif
       statistics[row] = vec4f(top, fma(before.y, exp(before.x - top), total), targetLogit, 0.0);
     }`,
 });

@@ -57,6 +57,7 @@ const ELEMENT_LANES = 64;
  * @param options How much to hold at a time.
  * @returns The loss, and the log-probability of every target.
  * @throws {RangeError} If the shapes do not fit.
+ * @throws {TypeError} If a dtype does not fit, or a trained weight is no parameter.
  */
 export function linearCrossEntropy(
   tape: Tape,
@@ -75,6 +76,7 @@ export function linearCrossEntropy(
         `got weight ${describe(weight)}, targets ${describe(targets)}, weights ${describe(weights)}`,
     );
   }
+  checkDtypes({ x, weight, targets, weights });
   if (weight.needsGradient && !isParameter(weight)) {
     throw new TypeError(
       `Cannot differentiate linearCrossEntropy(): weight "${weight.label}" must be a parameter, got an activation`,
@@ -114,6 +116,21 @@ export function linearCrossEntropy(
   return { loss, logProbabilities };
 }
 
+/** A kernel that reads f32 reads anything as f32, and WebGPU does not object. */
+function checkDtypes({ targets, ...floats }: CrossEntropyInputs): void {
+  for (const tensor of Object.values<Tensor>(floats)) {
+    if (tensor.dtype === "f32") continue;
+    throw new TypeError(
+      `Cannot apply linearCrossEntropy(): "${tensor.label}" must be f32, got ${describe(tensor)}`,
+    );
+  }
+  if (targets.dtype !== "u32") {
+    throw new TypeError(
+      `Cannot apply linearCrossEntropy(): targets must be u32, got ${describe(targets)}`,
+    );
+  }
+}
+
 /** Vocabulary entries `[begin, end)`. */
 export interface VocabularyTile {
   readonly begin: number;
@@ -141,15 +158,15 @@ export function defaultTileSize(numRows: number): number {
 /**
  * Records the softmax statistics of every row, one tile of logits after another.
  *
- * @returns `statistics`, `[numRows, 4]`: top, Σ exp(logit − top), the target's logit; and the
- *   logits where one tile holds them all.
+ * @returns `statistics`, `[numRows, 4]`: top, Σ exp(logit − top), the target's logit if there are
+ *   targets; and the logits where one tile holds them all.
  */
 export function runningSoftmax(
   tape: Tape,
-  { x, weight, targets }: Omit<CrossEntropyInputs, "weights">,
+  { x, weight, targets }: Pick<CrossEntropyInputs, "x" | "weight"> & { readonly targets?: Tensor },
   tiles: readonly VocabularyTile[],
 ): { readonly statistics: Tensor; readonly kept: Tensor | undefined } {
-  const numRows = sizeOf(targets.shape);
+  const numRows = sizeOf(x.shape) / x.shape.at(-1)!;
   const statistics = tape.activation([numRows, 4], { label: "softmax statistics" });
   const tiled = tape.variant === "tiled";
   const workgroupSize = tiled ? TILED_LANES : FLAT_LANES;
@@ -158,9 +175,9 @@ export function runningSoftmax(
     const logits = logitsOf(tape, { x, weight }, tile);
     if (tiles.length === 1) kept = logits;
     tape.dispatch(crossEntropyTile, {
-      constants: { first: tile.begin === 0, tiled, workgroupSize },
+      constants: { first: tile.begin === 0, targets: targets !== undefined, tiled, workgroupSize },
       params: { numRows, tileBegin: tile.begin, tileSize: tile.end - tile.begin },
-      buffers: { logits, targets, statistics },
+      buffers: { logits, targets: targets ?? logits, statistics },
       workgroups: tiled ? numRows : Math.ceil(numRows / FLAT_LANES),
     });
   }

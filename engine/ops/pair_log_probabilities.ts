@@ -28,6 +28,7 @@ const WORKGROUP_SIZE = 32;
  * @param inputs Hidden states, output layer and pairs.
  * @returns `[numPairs]` f32.
  * @throws {RangeError} If the shapes do not fit.
+ * @throws {TypeError} If the dtypes do not fit.
  */
 export function pairLogProbabilities(tape: Tape, { x, weight, rows, tokens }: PairInputs): Tensor {
   const [vocabSize = 0, dModel = 0] = weight.shape;
@@ -38,10 +39,13 @@ export function pairLogProbabilities(tape: Tape, { x, weight, rows, tokens }: Pa
         `got weight ${describe(weight)}, rows ${describe(rows)}, tokens ${describe(tokens)}`,
     );
   }
-  // The statistics carry a target's logit too; nobody reads it here, so any target will do.
-  const targets = tape.activation([numRows], { label: "no targets", dtype: "u32" });
+  if (x.dtype !== "f32" || weight.dtype !== "f32" || rows.dtype !== "u32") {
+    throw new TypeError(
+      `Cannot apply pairLogProbabilities(): x and weight must be f32 and pairs u32, got ${x.dtype}, ${weight.dtype} and ${rows.dtype}`,
+    );
+  }
   const tiles = tilesOf(vocabSize, defaultTileSize(numRows));
-  const { statistics } = runningSoftmax(tape, { x, weight, targets }, tiles);
+  const { statistics } = runningSoftmax(tape, { x, weight }, tiles);
   const numPairs = sizeOf(rows.shape);
   const y = tape.activation([numPairs], { label: "pair log-probabilities" });
   tape.dispatch(kernel, {

@@ -90,3 +90,42 @@ test("linearCrossEntropy() throws when the targets do not fit", async () => {
     { name: "RangeError", message: /shapes must fit.*targets \[3\] u32/ },
   );
 });
+
+test("linearCrossEntropy() throws when a dtype does not fit, which no device would notice", async () => {
+  const inputs = makeInputs(4, 2, 8);
+  const floats = { ...inputs, targets: { shape: [4], values: uniform(4, 1) } };
+  const loss = (given: typeof inputs | typeof floats) =>
+    runOp(gpu, "flat", { inputs: given, op: (tape, t) => linearCrossEntropy(tape, t).loss });
+  await assert.rejects(loss(floats), {
+    name: "TypeError",
+    message: "Cannot apply linearCrossEntropy(): targets must be u32, got [4] f32",
+  });
+});
+
+for (const variant of ["flat", "tiled"] satisfies Variant[]) {
+  test(`linearCrossEntropy() ${variant} reaches rows beyond 65 535 workgroups`, async () => {
+    // The tiled variant has a workgroup a row; the gradient has one a row in both.
+    const numRows = 65_600;
+    const x = uniform(numRows, 1);
+    const targets = Uint32Array.from({ length: numRows }, (_, m) => m % 2);
+    const weights = new Float32Array(numRows).fill(1);
+    const weight = new Float32Array([1, -1]);
+    const dLoss = new Float32Array([1]);
+    const { gradients } = await runOp(gpu, variant, {
+      inputs: {
+        x: { shape: [numRows, 1], values: x },
+        weight: { shape: [2, 1], values: weight },
+        targets: { shape: [numRows], values: targets },
+        weights: { shape: [numRows], values: weights },
+      },
+      dy: dLoss,
+      op: (tape, t) => linearCrossEntropy(tape, t).loss,
+    });
+    // Two classes with logits ±x: p = σ(±2x).
+    const expected = Float64Array.from(x, (value, m) => {
+      const sign = targets[m] === 0 ? 1 : -1;
+      return -2 * sign * (1 - 1 / (1 + Math.exp(-2 * sign * value)));
+    });
+    assertClose(gradients.x, expected, { what: "dx", ...TOLERANCE });
+  });
+}
