@@ -21,6 +21,9 @@ export type Values =
   | Uint32Array<ArrayBuffer>
   | Uint16Array<ArrayBuffer>;
 
+/** What values of each dtype come in. */
+const ARRAY_OF = { f32: Float32Array, f16: Uint16Array, u32: Uint32Array } as const;
+
 /** The device is gone: its memory is lost, and a new one must be opened. */
 export class GpuLostError extends Error {
   override readonly name = "GpuLostError";
@@ -66,6 +69,13 @@ export interface TensorOptions {
   readonly values?: Values;
 }
 
+/** Bytes of a buffer: from `begin`, or from its beginning. */
+export interface BufferPart {
+  readonly buffer: GPUBuffer;
+  readonly bytes: number;
+  readonly begin?: number;
+}
+
 /** An open GPU device, its persistent tensors and its compiled pipelines. */
 export class Gpu {
   readonly device: GPUDevice;
@@ -94,9 +104,7 @@ export class Gpu {
   static async open(adapter: GPUAdapter, options: GpuOptions = {}): Promise<Gpu> {
     const device = await adapter.requestDevice({
       requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)),
-      requiredLimits: Object.fromEntries(
-        LIMITS.map((limit) => [limit, Number(adapter.limits[limit])]),
-      ),
+      requiredLimits: Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]])),
     });
     return new Gpu(device, adapter.info, options);
   }
@@ -126,8 +134,18 @@ export class Gpu {
     };
   }
 
-  /** Overwrites a persistent tensor; the values arrive before the next submit. */
+  /**
+   * Overwrites a persistent tensor; the values arrive before the next submit.
+   *
+   * @throws {RangeError} If the tensor is not persistent, or the values do not fill it.
+   * @throws {TypeError} If the values are not of the tensor's dtype; halves come as their bits.
+   */
   write(tensor: Tensor, values: Values): void {
+    if (!(values instanceof ARRAY_OF[tensor.dtype])) {
+      throw new TypeError(
+        `Cannot write "${tensor.label}" ${describe(tensor)}: values must be a ${ARRAY_OF[tensor.dtype].name}, got ${values.constructor.name}`,
+      );
+    }
     if (values.length !== sizeOf(tensor.shape) || tensor.buffer === undefined) {
       throw new RangeError(
         `Cannot write "${tensor.label}" ${describe(tensor)}: expected a persistent tensor and ` +
@@ -153,13 +171,13 @@ export class Gpu {
   }
 
   /**
-   * Copies the beginnings of buffers back to the host, after all work submitted so far.
+   * Copies parts of buffers back to the host, after all work submitted so far.
    *
    * @param sources What to copy.
    * @param encode Adds work before the copies, in the same submit.
    */
   async readBuffers(
-    sources: readonly { readonly buffer: GPUBuffer; readonly bytes: number }[],
+    sources: readonly BufferPart[],
     encode?: (encoder: GPUCommandEncoder) => void,
   ): Promise<ArrayBuffer[]> {
     const offsets: number[] = [];
@@ -172,13 +190,14 @@ export class Gpu {
     const staging = this.device.createBuffer({ label: "readback", size: Math.max(8, size), usage });
     const encoder = this.device.createCommandEncoder();
     encode?.(encoder);
-    sources.forEach(({ buffer, bytes }, index) =>
-      encoder.copyBufferToBuffer(buffer, 0, staging, offsets[index]!, bytes),
+    sources.forEach(({ buffer, bytes, begin = 0 }, index) =>
+      encoder.copyBufferToBuffer(buffer, begin, staging, offsets[index]!, bytes),
     );
     this.device.queue.submit([encoder.finish()]);
     try {
       await staging.mapAsync(GPUMapMode.READ);
     } catch (cause) {
+      await this.#settle();
       this.check();
       throw new Error("Cannot read from the GPU: mapping the buffer must succeed, got an error", {
         cause,
@@ -186,7 +205,7 @@ export class Gpu {
     }
     this.check();
     const copies = sources.map(({ bytes }, index) =>
-      staging.getMappedRange(offsets[index]!, Math.ceil(bytes / 4) * 4).slice(0),
+      staging.getMappedRange(offsets[index], Math.ceil(bytes / 4) * 4).slice(0),
     );
     staging.destroy();
     return copies;
@@ -198,15 +217,24 @@ export class Gpu {
    * @throws {RangeError} If it exceeds what the device can bind at once.
    */
   createBuffer(bytes: number, label: string): GPUBuffer {
+    this.checkBytes(bytes, label);
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    return this.device.createBuffer({ label, size: bytes, usage });
+  }
+
+  /**
+   * Checks that a buffer could be bound.
+   *
+   * @throws {RangeError} If it exceeds what the device can bind at once.
+   */
+  checkBytes(bytes: number, label: string): void {
     const { maxBufferSize, maxStorageBufferBindingSize } = this.device.limits;
-    const limit = Math.min(Number(maxBufferSize), Number(maxStorageBufferBindingSize));
+    const limit = Math.min(maxBufferSize, maxStorageBufferBindingSize);
     if (bytes > limit) {
       throw new RangeError(
         `Cannot allocate "${label}": this device binds at most ${limit} bytes, got ${bytes}; use a smaller batch or model`,
       );
     }
-    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-    return this.device.createBuffer({ label, size: bytes, usage });
   }
 
   /** The compiled pipeline of a kernel; compiled once for each choice of constants. */
@@ -239,15 +267,19 @@ export class Gpu {
         ),
       ],
     });
+    // The module's own error belongs to this kernel, not to whatever runs next.
+    this.device.pushErrorScope("validation");
+    const code = kernel.code(constants as never);
+    const module = this.device.createShaderModule({ label, code });
+    const moduleError = this.device.popErrorScope();
     try {
       return await this.device.createComputePipelineAsync({
         label,
         layout: this.device.createPipelineLayout({ bindGroupLayouts: [bindGroupLayout] }),
-        compute: {
-          module: this.device.createShaderModule({ label, code: kernel.code(constants as never) }),
-        },
+        compute: { module },
       });
     } catch (cause) {
+      await moduleError.catch(() => null); // a lost device pops no scopes
       this.check();
       const what = cause instanceof Error ? cause.message : String(cause);
       throw new Error(`Cannot compile ${label}: ${what}`, { cause });
@@ -257,6 +289,11 @@ export class Gpu {
   /** Throws what the device reported since it was opened: its loss, or an error nobody caught. */
   check(): void {
     if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Lets a loss that has happened be known: promises of the lost device may fail before it is. */
+  async #settle(): Promise<void> {
+    await Promise.race([this.lost, this.device.queue.onSubmittedWorkDone().catch(() => undefined)]);
   }
 
   /** Closes the device and frees all of its memory. */
@@ -272,6 +309,7 @@ export function isSoftware(info: GPUAdapterInfo): boolean {
 }
 
 /** The only size of subgroups that an adapter has, or 0 if there are several. */
-function fixedSubgroup({ subgroupMinSize, subgroupMaxSize }: GPUAdapterInfo): number {
+function fixedSubgroup(info: Partial<GPUAdapterInfo>): number {
+  const { subgroupMinSize = 0, subgroupMaxSize = 0 } = info; // older runtimes do not tell
   return subgroupMinSize === subgroupMaxSize ? subgroupMinSize : 0;
 }

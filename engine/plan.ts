@@ -1,4 +1,4 @@
-import type { Gpu } from "./gpu.ts";
+import type { BufferPart, Gpu } from "./gpu.ts";
 import { type MemoryPlan, planMemory } from "./memory.ts";
 import type { RecordedDispatch, Tape } from "./tape.ts";
 import {
@@ -45,8 +45,10 @@ export class Plan {
   readonly memory: MemoryPlan;
   readonly #gpu: Gpu;
   readonly #dispatches: readonly RecordedDispatch[];
+  readonly #kept: ReadonlySet<Tensor>;
   readonly #buffers = new Map<Tensor, GPUBuffer>();
   readonly #owned: GPUBuffer[] = [];
+  #compiled: Promise<void> | undefined;
   #steps: readonly Step[] | undefined;
 
   /**
@@ -59,9 +61,9 @@ export class Plan {
   constructor(gpu: Gpu, tape: Tape, { keep = [], shareMemory = true }: PlanOptions = {}) {
     this.#gpu = gpu;
     this.#dispatches = [...tape.dispatches];
-    this.memory = shareMemory
-      ? planMemory(this.#dispatches, keep)
-      : planMemory(this.#dispatches, this.#activations());
+    const kept = shareMemory ? keep.map(rootOf) : this.#activations();
+    this.#kept = new Set(kept);
+    this.memory = planMemory(this.#dispatches, kept);
   }
 
   /** Dispatches and bytes, known before anything runs. */
@@ -83,27 +85,28 @@ export class Plan {
     };
   }
 
-  /** Allocates buffers, compiles all pipelines in parallel and builds every bind group. */
+  /**
+   * Allocates buffers, compiles all pipelines in parallel and builds every bind group; once.
+   *
+   * @throws {RangeError} If an activation exceeds what the device can bind, or all of them its memory.
+   */
   async compile(): Promise<this> {
-    if (this.#steps !== undefined) return this;
+    this.#compiled ??= this.#compile();
+    try {
+      await this.#compiled;
+    } catch (error) {
+      this.destroy();
+      throw error;
+    }
+    return this;
+  }
+
+  async #compile(): Promise<void> {
     const gpu = this.#gpu;
     const pipelines = await Promise.all(
       this.#dispatches.map(({ kernel, constants }) => gpu.pipeline(kernel, constants)),
     );
-    gpu.device.pushErrorScope("out-of-memory");
-    const blocks = this.memory.blocks.map((bytes, index) =>
-      gpu.createBuffer(bytes, `activations ${index}`),
-    );
-    for (const [tensor, block] of this.memory.blockOf) this.#buffers.set(tensor, blocks[block]!);
-    const params = this.#packParams();
-    this.#owned.push(...blocks, params.buffer);
-    const outOfMemory = await gpu.device.popErrorScope();
-    if (outOfMemory !== null) {
-      this.destroy();
-      throw new RangeError(
-        `Cannot allocate a plan: the device must have ${this.describe().peakBytes} bytes free, got ${outOfMemory.message}; use a smaller batch`,
-      );
-    }
+    const params = await this.#allocate();
     const bindGroups = new Map<string, GPUBindGroup>();
     const ids = new Map<unknown, number>();
     const idOf = (value: unknown): number =>
@@ -111,7 +114,7 @@ export class Plan {
     this.#steps = this.#dispatches.map((dispatch, index) => {
       const pipeline = pipelines[index]!;
       const resources: GPUBufferBinding[] = [
-        params.bindings[index]!,
+        params[index]!,
         ...Object.keys(dispatch.kernel.buffers).map((name) =>
           this.#binding(dispatch.buffers[name]!),
         ),
@@ -132,10 +135,32 @@ export class Plan {
         bindGroups.set(key, bindGroup);
       }
       const limit = gpu.device.limits.maxComputeWorkgroupsPerDimension;
-      const x = Math.min(dispatch.workgroups, limit);
+      const x = Math.max(1, Math.min(dispatch.workgroups, limit));
       return { pipeline, bindGroup, x, y: Math.ceil(dispatch.workgroups / x) };
     });
-    return this;
+  }
+
+  /** Gives every activation its buffer; returns the params' bindings, by dispatch. */
+  async #allocate(): Promise<readonly GPUBufferBinding[]> {
+    const gpu = this.#gpu;
+    for (const tensor of this.memory.blockOf.keys()) {
+      gpu.checkBytes(bytesOf(tensor), tensor.label); // names the tensor; a block has no name
+    }
+    gpu.device.pushErrorScope("out-of-memory");
+    const blocks = this.memory.blocks.map((bytes, index) =>
+      gpu.createBuffer(bytes, `activations ${index}`),
+    );
+    const params = this.#packParams();
+    const scope = gpu.device.popErrorScope();
+    this.#owned.push(...blocks, params.buffer);
+    for (const [tensor, block] of this.memory.blockOf) this.#buffers.set(tensor, blocks[block]!);
+    const outOfMemory = await scope;
+    if (outOfMemory !== null) {
+      throw new RangeError(
+        `Cannot allocate a plan: the device must have ${this.describe().peakBytes} bytes free, got ${outOfMemory.message}; use a smaller batch`,
+      );
+    }
+    return params.bindings;
   }
 
   /** Replays the plan: one compute pass, one submit. */
@@ -162,15 +187,27 @@ export class Plan {
     return copies.map((copy) => new Float32Array(copy));
   }
 
-  /** Where a tensor lies, for {@linkcode submitAndRead}: a persistent one, or one the plan keeps. */
-  source(tensor: Tensor): { readonly buffer: GPUBuffer; readonly bytes: number } {
-    return { buffer: this.#buffer(tensor), bytes: bytesOf(tensor) };
+  /**
+   * Where a tensor lies, for {@linkcode submitAndRead}: a persistent one, or one the plan keeps.
+   *
+   * @throws {RangeError} If the plan does not keep it: others may have overwritten its memory.
+   */
+  source(tensor: Tensor): BufferPart {
+    const root = rootOf(tensor);
+    if (root.buffer === undefined && !this.#kept.has(root)) {
+      throw new RangeError(
+        `Cannot read "${tensor.label}" ${describe(tensor)}: the plan must keep it, got one whose memory is shared; name it in the plan's options`,
+      );
+    }
+    return { buffer: this.#buffer(tensor), bytes: bytesOf(tensor), begin: byteOffsetOf(tensor) };
   }
 
-  /** Frees the plan's own memory. */
+  /** Frees the plan's own memory; it may be compiled again. */
   destroy(): void {
     for (const buffer of this.#owned.splice(0)) buffer.destroy();
+    this.#buffers.clear();
     this.#steps = undefined;
+    this.#compiled = undefined;
   }
 
   #buffer(tensor: Tensor): GPUBuffer {
@@ -254,7 +291,7 @@ export function submit(gpu: Gpu, plans: readonly Plan[]): void {
 export async function submitAndRead(
   gpu: Gpu,
   plans: readonly Plan[],
-  sources: readonly { readonly buffer: GPUBuffer; readonly bytes: number }[],
+  sources: readonly BufferPart[],
 ): Promise<Float32Array<ArrayBuffer>[]> {
   gpu.check();
   const copies = await gpu.readBuffers(sources, (encoder) => encodePass(encoder, plans));

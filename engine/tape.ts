@@ -54,6 +54,8 @@ export class Tape {
   readonly #dispatches: RecordedDispatch[] = [];
   readonly #backward: BackwardStep[] = [];
   readonly #gradients = new Map<Tensor, Tensor>();
+  /** Tensors whose gradient stays as it is once it is complete. */
+  readonly #retained = new Set<Tensor>();
   /** Tensors whose gradient is one and the same tensor, while any of them may still be read. */
   readonly #sharers = new Map<Tensor, Set<Tensor>>();
 
@@ -98,7 +100,7 @@ export class Tape {
     kernel: Kernel<Constants, Params, Buffers>,
     dispatch: Dispatch<Constants, keyof Params & string, keyof Buffers & string>,
   ): void {
-    this.#dispatches.push({ ...dispatch, kernel: kernel as AnyKernel });
+    this.#dispatches.push({ ...dispatch, kernel });
   }
 
   /**
@@ -117,16 +119,18 @@ export class Tape {
    * @param output Tensor to differentiate.
    * @param seed Gradient of the loss with respect to `output`, of its shape; data, so that one
    *   plan serves any scale of the loss.
+   * @param retain Activations whose {@linkcode gradient} will be read; others' memory is reused.
    * @throws {RangeError} If the seed is not shaped as `output`.
    * @throws {TypeError} If a gradient reaches an activation that is not f32.
    */
-  backward(output: Tensor, seed: Tensor): void {
+  backward(output: Tensor, seed: Tensor, retain: readonly Tensor[] = []): void {
     if (sizeOf(seed.shape) !== sizeOf(output.shape)) {
       throw new RangeError(
         `Cannot differentiate "${output.label}": the seed must be shaped ${describe(output)}, got ${describe(seed)}`,
       );
     }
     this.#gradients.set(output, seed);
+    for (const tensor of retain) this.#retained.add(tensor);
     for (const { output: y, run } of this.#backward.toReversed()) {
       const dy = this.#gradients.get(y);
       if (dy === undefined) continue;
@@ -136,18 +140,23 @@ export class Tape {
         );
       }
       run(dy);
-      this.#sharers.get(dy)?.delete(y);
+      if (!this.#retained.has(y)) this.#sharers.get(dy)?.delete(y);
     }
     this.#backward.length = 0;
   }
 
   /**
-   * Gradient that has reached `tensor`.
+   * Gradient that has reached `tensor`: a parameter, or an activation that backward() retained.
    *
-   * @throws {RangeError} If none has.
+   * @throws {RangeError} If none has, or it was not retained.
    */
   gradient(tensor: Tensor): Tensor {
     const gradient = isParameter(tensor) ? tensor.gradient : this.#gradients.get(tensor);
+    if (gradient !== undefined && !isParameter(tensor) && !this.#retained.has(tensor)) {
+      throw new RangeError(
+        `Cannot give the gradient of "${tensor.label}": backward() must retain it, got one that others may overwrite`,
+      );
+    }
     if (gradient === undefined) {
       throw new RangeError(
         `Cannot give the gradient of "${tensor.label}": no gradient has reached it, call backward() first`,

@@ -81,7 +81,7 @@ export function byteOffsetOf(tensor: Tensor): number {
 export const BINDING_ALIGNMENT = 256;
 
 /**
- * Rows `[begin, end)` of the first axis, sharing the memory of `tensor`.
+ * Rows `[begin, end)` of the first axis, sharing the memory of `tensor`; they carry no gradient.
  *
  * @throws {RangeError} If the rows lie outside, or do not begin at a multiple of 256 bytes.
  */
@@ -94,13 +94,13 @@ export function rows(tensor: Tensor, begin: number, end: number): Tensor {
         `and begin at a multiple of ${BINDING_ALIGNMENT} bytes, got [${begin}, ${end}) at byte ${byteOffset}`,
     );
   }
-  const { dtype, purpose, label, needsGradient } = tensor;
+  const { dtype, purpose, label } = tensor;
   return {
     shape: [end - begin, ...rest],
     dtype,
     purpose,
     label: `${label}[${begin}:${end}]`,
-    needsGradient,
+    needsGradient: false,
     view: { of: tensor, byteOffset },
   };
 }
