@@ -129,28 +129,36 @@ export class Trainer {
   ): AsyncGenerator<TrainerEvent> {
     const { maxSteps, evalEvery = 0, accumulation = 1, patience = Infinity } = this.#options;
     await this.step.compile();
-    const held = validation === undefined ? undefined : await this.#validator(validation);
+    const lossStep =
+      validation === undefined
+        ? undefined
+        : await new LossStep(this.#gpu, this.#model, this.#options).compile();
     const stream = groups(batches, accumulation);
     let reason: EndReason = "all steps taken";
-    while (this.#state.step < maxSteps) {
-      if (signal?.aborted === true) {
-        reason = "interrupted";
-        break;
-      }
-      const group = await stream.next();
-      if (group.done === true) {
-        reason = "no more batches";
-        break;
-      }
-      yield await this.#takeStep(group.value);
-      const { step } = this.#state;
-      if (held !== undefined && evalEvery > 0 && (step % evalEvery === 0 || step === maxSteps)) {
-        yield await this.#validate(held);
+    try {
+      while (this.#state.step < maxSteps) {
+        if (signal?.aborted === true) {
+          reason = "interrupted";
+          break;
+        }
+        const group = await stream.next();
+        if (group.done === true) {
+          reason = "no more batches";
+          break;
+        }
+        yield await this.#takeStep(group.value);
+        const { step } = this.#state;
+        const isDue = evalEvery > 0 && (step % evalEvery === 0 || step === maxSteps);
+        if (lossStep === undefined || validation === undefined || !isDue) continue;
+        yield await this.#validate(lossStep, validation);
         if (this.#state.sinceBest >= patience) {
           reason = "no improvement";
           break;
         }
       }
+    } finally {
+      lossStep?.destroy();
+      await stream.return(undefined); // closes the files that batches may come from
     }
     yield { type: "end", step: this.#state.step, reason };
   }
@@ -173,18 +181,11 @@ export class Trainer {
     return { type: "step", step, loss, gradNorm, learningRate, numTokens, ms, batch };
   }
 
-  async #validator(validation: Validation): Promise<() => Promise<number>> {
-    const step = await new LossStep(this.#gpu, this.#model, this.#options).compile();
-    return async () => {
-      let sum = 0;
-      for await (const batch of validation.batches()) sum += await step.loss(batch);
-      return sum / validation.count;
-    };
-  }
-
-  async #validate(held: () => Promise<number>): Promise<TrainerEvent> {
+  async #validate(held: LossStep, { batches, count }: Validation): Promise<TrainerEvent> {
     const begin = performance.now();
-    const loss = await held();
+    let sum = 0;
+    for await (const batch of batches()) sum += await held.loss(batch);
+    const loss = sum / count;
     const { step, best, sinceBest } = this.#state;
     const isBest = best === undefined || loss < best.loss;
     this.#state = isBest
