@@ -47,8 +47,8 @@ export interface TransformerWeights {
   readonly output: Parameter;
 }
 
-/** Standard deviation of freshly drawn matrices, as in GPT-2. */
-const DEVIATION = 0.02;
+/** Standard deviation of freshly drawn embeddings, as in GPT-2. */
+const EMBEDDING_DEVIATION = 0.02;
 
 /** Gives a weight its initial values; `index` counts the weights in order. */
 type Initializer = (
@@ -58,8 +58,9 @@ type Initializer = (
 ) => Float32Array<ArrayBuffer>;
 
 /**
- * Draws matrices from N(0, 0.02²), those that end a sublayer from N(0, 0.02² / (2 · numBlocks)),
- * and sets gains to 1 and biases to 0.
+ * Draws embeddings from N(0, 0.02²) and matrices from N(0, 1 / dIn), so that activations keep their
+ * scale whatever the width; those that end a sublayer from N(0, 1 / (2 · numBlocks · dIn)), so that
+ * the residual stream does too. Gains are 1, biases 0.
  *
  * @see Radford et al., "Language Models are Unsupervised Multitask Learners", 2019, section 2.3
  */
@@ -67,8 +68,10 @@ export function randomInitializer(seed: number, numBlocks: number): Initializer 
   return (shape, label, index) => {
     const length = sizeOf(shape);
     if (shape.length === 1) return new Float32Array(length).fill(label.endsWith("bias") ? 0 : 1);
+    const isEmbedding = /(embed_tokens|embed_positions|lm_head)\.weight$/.test(label);
     const endsSublayer = /(o_proj|down_proj)\.weight$/.test(label);
-    const deviation = endsSublayer ? DEVIATION / Math.sqrt(2 * numBlocks) : DEVIATION;
+    const fanIn = shape[1]! * (endsSublayer ? 2 * numBlocks : 1);
+    const deviation = isEmbedding ? EMBEDDING_DEVIATION : 1 / Math.sqrt(fanIn);
     return normal(length, { seed, stream: index, deviation });
   };
 }
