@@ -80,7 +80,7 @@ export async function writeAtomically(
 }
 
 /** Makes the names in a folder durable: renames into it survive a power failure. */
-async function syncFolder(folder: string): Promise<void> {
+export async function syncFolder(folder: string): Promise<void> {
   if (process.platform === "win32") return; // folders cannot be opened there
   const handle = await open(folder);
   try {
@@ -140,12 +140,13 @@ function withErrors(
   );
 }
 
-function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+/** Whether the operating system refused something. */
+export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && "syscall" in error;
 }
 
 /** An error about a path that says what is wrong with it. */
-function fileError(
+export function fileError(
   verb: "read" | "write",
   path: string,
   { error, exitCode, isGzip = false }: { error: unknown; exitCode: ExitCode; isGzip?: boolean },

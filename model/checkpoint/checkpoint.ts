@@ -6,13 +6,7 @@ import { encodeManifest, MANIFEST_FILE, verifyManifest } from "./manifest.ts";
 import { decodeSafetensors, encodeSafetensors } from "./safetensors.ts";
 import { encodeJson, type JsonObject, parseJsonObject } from "./strict_json.ts";
 import { checkTokenizer } from "./tokenizer_check.ts";
-import {
-  decodeTrainer,
-  encodeTrainer,
-  OPTIMIZER_FILE,
-  TRAINER_FILE,
-  type TrainerState,
-} from "./trainer_state.ts";
+import { decodeRun, encodeRun, OPTIMIZER_FILE, TRAINER_FILE, type RunState } from "./run_state.ts";
 
 /** A model, and what a run needs to go on training it. */
 export interface Checkpoint {
@@ -23,7 +17,7 @@ export interface Checkpoint {
   readonly tokenizer?: object;
   /** Where generated text begins and ends. */
   readonly generation?: Generation;
-  readonly trainer?: TrainerState;
+  readonly trainer?: RunState;
 }
 
 /** Content of files by name. */
@@ -74,7 +68,7 @@ export async function encodeCheckpoint(
   }
   files.set(WEIGHTS_FILE, encodeSafetensors(weightsToTensors(config, weights)));
   if (trainer !== undefined) {
-    for (const [name, content] of encodeTrainer(config, trainer)) files.set(name, content);
+    for (const [name, content] of encodeRun(config, trainer)) files.set(name, content);
   }
   files.set(MANIFEST_FILE, await encodeManifest(files));
   return files;
@@ -104,7 +98,7 @@ export async function decodeCheckpoint(files: CheckpointFiles): Promise<Checkpoi
   if (tokenizer !== undefined) checkTokenizer(tokenizer, config, TOKENIZER_FILE);
   const stored = decodeSafetensors(required(files, WEIGHTS_FILE), WEIGHTS_FILE);
   const weights = weightsFromTensors({ config, modelType, file: WEIGHTS_FILE }, stored);
-  const trainer = decodeTrainer(config, files);
+  const trainer = decodeRun(config, files);
   return {
     config,
     weights,

@@ -18,7 +18,7 @@ export const OPTIMIZER_FILE = "optimizer.safetensors";
 export const TRAINER_FILE = "trainer_state.json";
 
 /** All that a run needs, besides its weights, to go on as if it had never stopped. */
-export interface TrainerState {
+export interface RunState {
   /** Optimizer steps taken. */
   readonly step: number;
   /** Passes over the training data, in part. @default {0} */
@@ -40,9 +40,9 @@ export interface TrainerState {
  * @throws {RangeError} If a moment is missing or misshapen, or the step is no count.
  * @throws {TypeError} If the state holds anything but JSON, such as NaN.
  */
-export function encodeTrainer(
+export function encodeRun(
   config: ModelConfig,
-  trainer: TrainerState,
+  trainer: RunState,
 ): [name: string, content: Uint8Array<ArrayBuffer>][] {
   const { step, epoch = 0, best, log = [], state, optimizer } = trainer;
   if (!Number.isSafeInteger(step) || step < 0) {
@@ -70,15 +70,15 @@ export function encodeTrainer(
 }
 
 /**
- * Reads back what {@linkcode encodeTrainer} wrote.
+ * Reads back what {@linkcode encodeRun} wrote.
  *
  * @throws {SyntaxError} If a file is malformed.
  * @throws {RangeError} If the moments are not those of the model.
  */
-export function decodeTrainer(
+export function decodeRun(
   config: ModelConfig,
   files: ReadonlyMap<string, Uint8Array<ArrayBuffer>>,
-): TrainerState | undefined {
+): RunState | undefined {
   const [state, moments] = [files.get(TRAINER_FILE), files.get(OPTIMIZER_FILE)];
   if (state === undefined && moments === undefined) return undefined;
   if (state === undefined || moments === undefined) {
@@ -86,7 +86,7 @@ export function decodeTrainer(
       state === undefined ? [OPTIMIZER_FILE, TRAINER_FILE] : [TRAINER_FILE, OPTIMIZER_FILE];
     throw new SyntaxError(`Cannot read "${missing}": it must be beside ${there}, got no such file`);
   }
-  return { ...decodeTrainerJson(state), optimizer: decodeMoments(config, moments) };
+  return { ...decodeRunJson(state), optimizer: decodeMoments(config, moments) };
 }
 
 /**
@@ -94,7 +94,7 @@ export function decodeTrainer(
  *
  * @throws {SyntaxError} If it is malformed.
  */
-export function decodeTrainerJson(bytes: Uint8Array): Omit<TrainerState, "optimizer"> {
+export function decodeRunJson(bytes: Uint8Array): Omit<RunState, "optimizer"> {
   const json = parseJsonObject(bytes, TRAINER_FILE);
   const fields = new Fields(json, TRAINER_FILE);
   const step = fields.number("global_step");
@@ -123,10 +123,7 @@ function isObjects(value: JsonValue): value is readonly JsonObject[] {
   return Array.isArray(value) && value.every(isJsonObject);
 }
 
-function decodeMoments(
-  config: ModelConfig,
-  bytes: Uint8Array<ArrayBuffer>,
-): TrainerState["optimizer"] {
+function decodeMoments(config: ModelConfig, bytes: Uint8Array<ArrayBuffer>): RunState["optimizer"] {
   const { tensors } = decodeSafetensors(bytes, OPTIMIZER_FILE);
   const moments = { m: new Map<string, Float32Array<ArrayBuffer>>(), v: new Map() };
   for (const { label, shape } of weightShapes(config)) {
