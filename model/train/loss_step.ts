@@ -51,8 +51,9 @@ export class LossStep {
     return values!;
   }
 
-  /** Frees the plan's memory. */
+  /** Frees the memory of the plan and its inputs. */
   destroy(): void {
+    this.#inputs.destroy();
     this.#plan.destroy();
   }
 }

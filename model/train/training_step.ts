@@ -63,9 +63,18 @@ export class TrainingStep {
   readonly #gradients: Plan;
   readonly #update: Plan;
 
-  /** Records both plans; {@linkcode compile} before the first step. */
+  /**
+   * Records both plans; {@linkcode compile} before the first step.
+   *
+   * @throws {RangeError} If the norm to clip at is not positive.
+   */
   constructor(gpu: Gpu, model: Transformer, options: TrainingStepOptions) {
     const { weightDecay = 0.1, decays = isMatrix, maxGradNorm = 1 } = options;
+    if (!(maxGradNorm > 0)) {
+      throw new RangeError(
+        `Cannot clip gradients: maxGradNorm must be positive, got ${maxGradNorm}`,
+      );
+    }
     this.#gpu = gpu;
     this.#options = options;
     this.#inputs = new ModelInputs(gpu, model.config, options);
@@ -144,8 +153,9 @@ export class TrainingStep {
     return { loss, gradNorm, finite: notFinite === 0 && Number.isFinite(loss) };
   }
 
-  /** Frees the plans' memory; weights and moments stay. */
+  /** Frees the memory of plans and inputs; weights and moments stay. */
   destroy(): void {
+    this.#inputs.destroy();
     this.#gradients.destroy();
     this.#update.destroy();
   }

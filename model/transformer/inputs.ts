@@ -71,4 +71,14 @@ export class ModelInputs {
     );
     this.#gpu.write(this.randomness, randomnessOf({ seed, step }));
   }
+
+  /** Frees the memory. */
+  destroy(): void {
+    this.tokens.destroy();
+    this.positions.destroy();
+    for (const { buffer } of [this.starts, this.ends, this.targets, this.weights]) {
+      buffer?.destroy();
+    }
+    this.randomness.buffer?.destroy();
+  }
 }
