@@ -29,11 +29,11 @@ export interface TitleScoring {
   readonly error: number;
 }
 
-const ROWS = 8;
+const ROWS = 1;
 
 /** Times the distribution over all titles after one prompt, both ways, side by side. */
 export async function measureTitleScoring(gpu: Gpu, rounds = 5): Promise<TitleScoring> {
-  const careers = syntheticPopulation("survey").generate(300, { seed: 1 });
+  const careers = syntheticPopulation("survey").generate(2000, { seed: 1 });
   const tokenizer = Tokenizer.fromJson(trainResumeTokenizer(careers, { vocabSize: 2048 }));
   const titles = titleTokens(tokenizer);
   const career = careers.find(({ observations }) => observations.length >= 15)!;

@@ -79,6 +79,7 @@ export const attentionForward = kernel({
           offset: "(base + at) * dKvHeads + kvHead",
           first: "starts[base + begin]",
           final: "last",
+          skip: true,
         },
         (k, v) => `
           let visible = at <= own && own < ends[base + at];

@@ -90,6 +90,7 @@ export const attentionBackwardQuery = kernel({
           offset: "(base + at) * dKvHeads + kvHead",
           first: "starts[base + begin]",
           final: "last",
+          skip: true,
         },
         (k, v) => `
           let visible = at <= own && own < ends[base + at];
@@ -147,6 +148,7 @@ export const attentionBackwardKey = kernel({
             offset: `(base + at) * dHeads + queryHead * ${loads}u`,
             first: "begin",
             final: "(blockEnd - 1u)",
+            skip: false,
           },
           (q, dy) => `
           let visible = own <= at && at < ownEnd;

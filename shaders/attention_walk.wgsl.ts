@@ -110,6 +110,15 @@ export function staging({ headDim, tile }: AttentionConstants): string {
     var<workgroup> stagedTwo: array<${type}, ${tile * loadsOf(headDim)}>;`;
 }
 
+/**
+ * Moves `at` past keys that no lane sees: one whose subtree ended before the workgroup's first
+ * query hides its whole subtree, so that a tree is crossed from sibling to sibling.
+ */
+function skipHidden(at: string, skip: boolean): string {
+  if (!skip) return "";
+  return `while (${at} < begin && ends[base + ${at}] <= begin) { ${at} = max(${at} + 1u, ends[base + ${at}]); }`;
+}
+
 /** Two buffers to walk over, the WGSL of where their vectors begin, and the range of rows. */
 export interface Walk {
   readonly one: string;
@@ -118,6 +127,8 @@ export interface Walk {
   readonly offset: string;
   readonly first: string;
   readonly final: string;
+  /** Whether the rows are keys, to be skipped where `ends` hides them from all lanes. */
+  readonly skip: boolean;
 }
 
 /**
@@ -126,7 +137,7 @@ export interface Walk {
  */
 export function walk(
   { headDim, workgroupSize, tile, subgroupSize }: AttentionConstants,
-  { one, two, offset, first, final }: Walk,
+  { one, two, offset, first, final, skip }: Walk,
   body: (one: (i: number) => string, two: (i: number) => string) => string,
 ): string {
   const loads = loadsOf(headDim);
@@ -137,6 +148,7 @@ export function walk(
     const load = (name: string, buffer: string, group: number) =>
       `let ${name}${group} = ${type}(${buffer}[vector + min(${group * subgroupSize}u + lane, ${loads - 1}u)]);`;
     return `for (var at = ${first}; at <= ${final}; at++) {
+        ${skipHidden("at", skip)}
         let vector = ${offset};
         ${each(Math.ceil(loads / subgroupSize), (g) => `${load("one", one, g)} ${load("two", two, g)}`)}
         ${body(
@@ -147,6 +159,7 @@ export function walk(
   }
   if (tile === 0) {
     return `for (var at = ${first}; at <= ${final}; at++) {
+        ${skipHidden("at", skip)}
         let vector = ${offset};
         ${body(
           (i) => `${type}(${one}[vector + ${i}u])`,
@@ -155,6 +168,7 @@ export function walk(
       }`;
   }
   return `for (var tileBegin = ${first}; tileBegin <= ${final}; tileBegin += ${tile}u) {
+        ${skipHidden("tileBegin", skip)}
         let tileRows = min(${tile}u, ${final} - tileBegin + 1u);
         for (var e = lane; e < tileRows * ${loads}u; e += ${workgroupSize}u) {
           let at = tileBegin + e / ${loads}u;

@@ -4,7 +4,7 @@ import type { Transformer } from "../transformer/transformer.ts";
 import type { OccupationModel, Person, Score } from "./occupation_model.ts";
 import { buildTitleTree, isInner, type TitleTree } from "./title_tree.ts";
 import { type Expansion, type Question, TreeLayout } from "./tree_layout.ts";
-import { TreePass } from "./tree_pass.ts";
+import { TreePasses } from "./tree_pass.ts";
 
 /** Options of a {@linkcode LanguageModel}. */
 export interface LanguageModelOptions {
@@ -54,9 +54,9 @@ export class LanguageModel implements OccupationModel {
   readonly #tolerance: number;
   readonly #maxSeqLen: number;
   /** Prompts alone, for the first tokens of titles. */
-  readonly #prompts: TreePass;
+  readonly #prompts: TreePasses;
   /** Prompts with trees. */
-  readonly #trees: TreePass;
+  readonly #trees: TreePasses;
 
   /** Records the passes; they compile at their first run. */
   constructor(gpu: Gpu, model: Transformer, options: LanguageModelOptions) {
@@ -72,12 +72,12 @@ export class LanguageModel implements OccupationModel {
     const promptTokens = fits(Math.max(PASS_TOKENS, this.#maxSeqLen));
     const treeTokens = fits(Math.max(PASS_TOKENS, this.#maxSeqLen + numInner));
     const numRows = promptTokens / 4;
-    this.#prompts = new TreePass(gpu, model, {
+    this.#prompts = new TreePasses(gpu, model, {
       numTokens: promptTokens,
       numRows,
       numPairs: numRows * this.tree.roots.length,
     });
-    this.#trees = new TreePass(gpu, model, {
+    this.#trees = new TreePasses(gpu, model, {
       numTokens: treeTokens,
       numRows: treeTokens,
       numPairs: 2 * treeTokens + numNodes,
@@ -186,15 +186,15 @@ export class LanguageModel implements OccupationModel {
   }
 
   /** Packs documents into as few passes as they fit, splitting the questions of a resume if need be. */
-  async #run(pass: TreePass, documents: readonly (readonly Expansion[])[]): Promise<void> {
-    const fresh = () => new TreeLayout(this.tree, pass.capacity, this.#maxSeqLen);
+  async #run(passes: TreePasses, documents: readonly (readonly Expansion[])[]): Promise<void> {
+    const fresh = () => new TreeLayout(this.tree, passes.capacity, this.#maxSeqLen);
     let layout = fresh();
     const waiting = documents.filter((document) => document.length > 0).toReversed();
     while (waiting.length > 0) {
       const document = waiting.pop()!;
       if (layout.add(document)) continue;
-      if (!layout.isEmpty) {
-        await pass.run(layout);
+      if (layout.size.numTokens > 0) {
+        await passes.run(layout);
         layout = fresh();
         waiting.push(document);
       } else if (document.length > 1) {
@@ -202,11 +202,11 @@ export class LanguageModel implements OccupationModel {
         waiting.push(document.slice(half), document.slice(0, half));
       } else {
         throw new RangeError(
-          `Cannot score career "${document[0]!.question.resume.id}": a resume and its titles must fit ${pass.capacity.numTokens} tokens`,
+          `Cannot score career "${document[0]!.question.resume.id}": a resume and its titles must fit ${passes.capacity.numTokens} tokens`,
         );
       }
     }
-    await pass.run(layout);
+    await passes.run(layout);
   }
 
   /** Log-probability of the path to each node, `[numNodes]`; NaN where unexplored. */

@@ -29,6 +29,15 @@ export interface Capacity {
   readonly numPairs: number;
 }
 
+/** Whether one size is within another. */
+export function fits(size: Capacity, capacity: Capacity): boolean {
+  return (
+    size.numTokens <= capacity.numTokens &&
+    size.numRows <= capacity.numRows &&
+    size.numPairs <= capacity.numPairs
+  );
+}
+
 /**
  * One row of a batch: resumes, each with trees of title tokens hung behind its prompts.
  *
@@ -56,9 +65,13 @@ export class TreeLayout {
     this.#maxSeqLen = maxSeqLen;
   }
 
-  /** Whether nothing has been added. */
-  get isEmpty(): boolean {
-    return this.#tokens.length === 0;
+  /** How much has been added. */
+  get size(): Capacity {
+    return {
+      numTokens: this.#tokens.length,
+      numRows: this.#rows.length,
+      numPairs: this.#pairs.length,
+    };
   }
 
   /**
@@ -85,8 +98,7 @@ export class TreeLayout {
     const end = this.#tokens.length;
     // Tokens of the resume are seen to the end of the document, nodes to that of their subtree.
     for (let i = begin; i < end; i++) if (this.#ends[i] === 0) this.#ends[i] = end;
-    const { numTokens: tokens, numRows: rows, numPairs: pairs } = this.#capacity;
-    if (end <= tokens && this.#rows.length <= rows && this.#pairs.length <= pairs) return true;
+    if (fits(this.size, this.#capacity)) return true;
     for (const list of [this.#tokens, this.#positions, this.#starts, this.#ends])
       list.length = begin;
     this.#rows.length = numRows;
@@ -94,14 +106,17 @@ export class TreeLayout {
     return false;
   }
 
-  /** The row as a batch, and the pairs of (place, token) to compute. */
-  inputs(): {
+  /**
+   * The row as a batch, and the pairs of (place, token) to compute.
+   *
+   * @param capacity What to pad to.
+   */
+  inputs({ numTokens, numRows, numPairs }: Capacity): {
     batch: Batch;
     rows: Uint32Array<ArrayBuffer>;
     pairRows: Uint32Array<ArrayBuffer>;
     pairTokens: Uint32Array<ArrayBuffer>;
   } {
-    const { numTokens, numRows, numPairs } = this.#capacity;
     const padded = (values: ArrayLike<number>, length: number, padding: (i: number) => number) =>
       Uint32Array.from({ length }, (_, i) => (i < values.length ? values[i]! : padding(i)));
     const zero = () => 0;

@@ -6,10 +6,10 @@ import { Tape } from "../../engine/tape.ts";
 import { detach, type Tensor } from "../../engine/tensor.ts";
 import { ModelInputs } from "../transformer/inputs.ts";
 import type { Transformer } from "../transformer/transformer.ts";
-import type { Capacity, TreeLayout } from "./tree_layout.ts";
+import { type Capacity, fits, type TreeLayout } from "./tree_layout.ts";
 
-/** A compiled forward pass over a {@linkcode TreeLayout}. */
-export class TreePass {
+/** A compiled forward pass over a {@linkcode TreeLayout} of up to some size. */
+class TreePass {
   readonly capacity: Capacity;
   readonly #gpu: Gpu;
   readonly #inputs: ModelInputs;
@@ -41,9 +41,8 @@ export class TreePass {
 
   /** Runs one layout and hands the results to its questions. */
   async run(layout: TreeLayout): Promise<void> {
-    if (layout.isEmpty) return;
     await this.#plan.compile();
-    const { batch, rows, pairRows, pairTokens } = layout.inputs();
+    const { batch, rows, pairRows, pairTokens } = layout.inputs(this.capacity);
     this.#inputs.write(batch);
     this.#gpu.write(this.#rows, rows);
     this.#gpu.write(this.#pairRows, pairRows);
@@ -56,5 +55,49 @@ export class TreePass {
   /** Frees the plan's memory. */
   destroy(): void {
     this.#plan.destroy();
+  }
+}
+
+/** Plans of an eighth to the whole of the capacity, so that a small layout costs little. */
+const NUM_SIZES = 8;
+
+/** Forward passes over layouts of any size up to a capacity, each compiled at its first use. */
+export class TreePasses {
+  readonly capacity: Capacity;
+  readonly #gpu: Gpu;
+  readonly #model: Transformer;
+  readonly #passes = new Map<number, TreePass>();
+
+  constructor(gpu: Gpu, model: Transformer, capacity: Capacity) {
+    this.#gpu = gpu;
+    this.#model = model;
+    this.capacity = capacity;
+  }
+
+  /** Runs one layout in the smallest pass that holds it, and hands the results to its questions. */
+  async run(layout: TreeLayout): Promise<void> {
+    const { size } = layout;
+    if (size.numTokens === 0) return;
+    let eighths = 1;
+    while (!fits(size, this.#part(eighths))) eighths += 1;
+    let pass = this.#passes.get(eighths);
+    if (pass === undefined) {
+      pass = new TreePass(this.#gpu, this.#model, this.#part(eighths));
+      this.#passes.set(eighths, pass);
+    }
+    await pass.run(layout);
+  }
+
+  /** Frees the plans' memory; the model's weights stay. */
+  destroy(): void {
+    for (const pass of this.#passes.values()) pass.destroy();
+    this.#passes.clear();
+  }
+
+  #part(eighths: number): Capacity {
+    if (eighths >= NUM_SIZES) return this.capacity;
+    const { numTokens, numRows, numPairs } = this.capacity;
+    const part = (size: number) => Math.ceil((size * eighths) / NUM_SIZES);
+    return { numTokens: part(numTokens), numRows: part(numRows), numPairs: part(numPairs) };
   }
 }
