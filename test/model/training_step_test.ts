@@ -60,6 +60,22 @@ for (const gpu of [flat, tiled]) {
   });
 }
 
+test("every micro-batch of every step draws masks of its own", async () => {
+  const { take, step } = await training(flat, { ...DROPOUT, dropout: 0.5 });
+  const batch = batchOf([[9], [4, 5]], 1);
+  const losses: number[] = [];
+  for (let i = 0; i < 4; i++) losses.push((await take([batch], 0)).loss);
+  assert.equal(new Set(losses).size, 4, `losses must differ, got ${losses.join(", ")}`);
+  // Two micro-batches of one step too: their mean is not what either gives alone.
+  const [third, fourth] = [losses[2]!, losses[3]!];
+  const again = await training(flat, { ...DROPOUT, dropout: 0.5 });
+  await again.take([batch, batch], 0);
+  const { loss } = await again.take([batch, batch], 0);
+  assertClose([loss], [(third + fourth) / 2], { what: "loss", rtol: 1e-6, atol: 0 });
+  step.destroy();
+  again.step.destroy();
+});
+
 test("both variants take the same steps", async () => {
   const run = async (gpu: Gpu) => {
     const { take, step } = await training(gpu, DROPOUT);

@@ -1,0 +1,169 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { isSoftware } from "../../engine/gpu.ts";
+import { causalAttention } from "../../engine/ops/attention.ts";
+import { embedding } from "../../engine/ops/embedding.ts";
+import { linear } from "../../engine/ops/linear.ts";
+import { linearCrossEntropy } from "../../engine/ops/linear_cross_entropy.ts";
+import { rmsNorm } from "../../engine/ops/rms_norm.ts";
+import { Plan } from "../../engine/plan.ts";
+import { TokenInput } from "../../engine/segments.ts";
+import { type RecordedDispatch, Tape } from "../../engine/tape.ts";
+import { type Parameter, sizeOf, type Tensor } from "../../engine/tensor.ts";
+import type { Kernel } from "../../shaders/kernel.ts";
+import { openGpu, uniform } from "../support.ts";
+
+const gpu = await openGpu({ variant: "tiled" });
+after(() => gpu.destroy());
+
+/**
+ * Every barrier of a kernel guards one of two hazards of shared memory: reading before it is
+ * written, or overwriting before it is read. A software driver runs one subgroup of a workgroup
+ * after another, up to the next barrier: take any barrier away, and the result must be wrong.
+ */
+const skip = isSoftware(gpu.info)
+  ? false
+  : "not covered on this adapter: a GPU may give right results by luck where a barrier is missing";
+
+const BARRIER = /workgroupBarrier\(\);/g;
+
+interface Run {
+  readonly outputs: readonly Tensor[];
+  readonly tape: Tape;
+}
+
+const parameter = (label: string, shape: number[], seed: number): Parameter =>
+  gpu.parameter(shape, { label, values: uniform(sizeOf(shape), seed) });
+
+const u32 = (label: string, length: number, value: number): Tensor =>
+  gpu.tensor([length], { label, dtype: "u32", values: new Uint32Array(length).fill(value) });
+
+/** Records an op and its backward; the outputs are its result and its inputs' gradients. */
+function record(inputs: readonly Parameter[], op: (tape: Tape) => Tensor): Run {
+  const tape = new Tape(gpu);
+  const y = op(tape);
+  const dy = gpu.tensor(y.shape, { label: "dy", values: uniform(sizeOf(y.shape), 9) });
+  tape.backward(y, dy);
+  return { tape, outputs: [y, ...inputs.map(({ gradient }) => gradient)] };
+}
+
+/** Shapes of several tiles, so that each tile is staged over an earlier one. */
+const RUNS: Readonly<Record<string, () => Run>> = {
+  linear: () => {
+    const [x, weight] = [parameter("x", [70, 40], 1), parameter("weight", [68, 40], 2)];
+    return record([x, weight], (tape) => linear(tape, x, weight));
+  },
+  causalAttention: () => {
+    const heads = [1, 2, 3].map((seed) => parameter("head", [100, 16], seed));
+    const [q, k, v] = heads as [Parameter, Parameter, Parameter];
+    const masks = { starts: u32("starts", 100, 0), ends: u32("ends", 100, 100) };
+    const sizes = { seqLen: 100, numHeads: 2, numKvHeads: 2, headDim: 8 };
+    return record(heads, (tape) => causalAttention(tape, { q, k, v, ...masks }, sizes));
+  },
+  rmsNorm: () => {
+    const [x, weight] = [parameter("x", [3, 200], 1), parameter("weight", [200], 2)];
+    return record([x, weight], (tape) => rmsNorm(tape, x, weight));
+  },
+  embedding: () => {
+    const table = parameter("table", [4, 40], 1);
+    const tokens = new TokenInput(gpu, { numTokens: 50, vocabSize: 4 });
+    tokens.write(Uint32Array.from({ length: 50 }, (_, i) => i % 3));
+    return record([table], (tape) => embedding(tape, table, tokens));
+  },
+  linearCrossEntropy: () => {
+    const [x, weight] = [parameter("x", [5, 8], 1), parameter("weight", [300, 8], 2)];
+    // Logits of the first row far below 0, which a maximum over fresh memory would be.
+    gpu.write(
+      x,
+      uniform(40, 1).map((value, i) => (i < 8 ? 100 : value)),
+    );
+    gpu.write(
+      weight,
+      uniform(2400, 2).map((value) => value - 1),
+    );
+    const targets = u32("targets", 5, 7);
+    const weights = gpu.tensor([5], { label: "weights", values: uniform(5, 3) });
+    return record(
+      [x, weight],
+      (tape) => linearCrossEntropy(tape, { x, weight, targets, weights }).loss,
+    );
+  },
+};
+
+/** WGSL of a dispatch. */
+const codeOf = ({ kernel, constants }: RecordedDispatch): string => kernel.code(constants as never);
+
+/** Bits of what a run computes, with the code of one of its kernels changed. */
+async function bitsOf(
+  { tape, outputs }: Run,
+  change?: { kernel: string; code: (code: string) => string },
+): Promise<Uint32Array[]> {
+  const changed = new Tape(gpu);
+  for (const dispatch of tape.dispatches) {
+    const { kernel } = dispatch;
+    if (change === undefined || kernel.name !== change.kernel) {
+      changed.dispatch(kernel as Kernel<unknown>, dispatch);
+      continue;
+    }
+    const name = `${kernel.name} changed`;
+    const code = () => change.code(codeOf(dispatch));
+    changed.dispatch({ ...kernel, name, code }, { ...dispatch, constants: code() });
+  }
+  for (const tensor of outputs) {
+    if (tensor.buffer !== undefined) gpu.write(tensor, new Float32Array(sizeOf(tensor.shape)));
+  }
+  const keep = outputs.filter(({ buffer }) => buffer === undefined);
+  const plan = await new Plan(gpu, changed, { keep }).compile();
+  plan.run();
+  const read = await plan.read(...outputs);
+  plan.destroy();
+  return read.map(({ buffer }) => new Uint32Array(buffer));
+}
+
+/** Kernels that an op before has tested, with more tiles. */
+const tested = new Set<string>();
+
+for (const [name, make] of Object.entries(RUNS)) {
+  const run = make();
+  const guarded = new Map<string, number>();
+  for (const dispatch of run.tape.dispatches) {
+    const code = codeOf(dispatch);
+    if (!code.includes("var<workgroup>") || tested.has(dispatch.kernel.name)) continue;
+    guarded.set(dispatch.kernel.name, code.match(BARRIER)?.length ?? 0);
+  }
+
+  for (const kernel of guarded.keys()) tested.add(kernel);
+
+  test(`${name}() stages in workgroup memory behind barriers`, () => {
+    assert.ok(guarded.size > 0, "a tiled kernel must stage something");
+    for (const [kernel, count] of guarded) assert.ok(count > 0, `${kernel} must have barriers`);
+  });
+
+  for (const [kernel, count] of guarded) {
+    for (let index = 0; index < count; index++) {
+      test(
+        `${name}() is wrong without barrier ${index + 1} of ${count} of ${kernel}`,
+        { skip },
+        async () => {
+          const right = await bitsOf(run);
+          assert.deepEqual(
+            await bitsOf(run),
+            right,
+            "with all barriers, reruns give the same bits",
+          );
+          const without = await bitsOf(run, {
+            kernel,
+            code: (code) => {
+              let seen = 0;
+              return code.replaceAll(BARRIER, (barrier) => (seen++ === index ? "" : barrier));
+            },
+          });
+          assert.ok(
+            without.some((values, output) => values.some((bits, i) => bits !== right[output]![i])),
+            "a barrier that changes nothing guards nothing",
+          );
+        },
+      );
+    }
+  }
+}

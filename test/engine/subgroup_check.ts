@@ -1,0 +1,57 @@
+/**
+ * Checks the kernels that share loads in subgroups, with subgroups on and off, and prints their
+ * size. Run by `subgroups_test.ts` in processes whose software driver has other sizes.
+ */
+import { causalAttention } from "../../engine/ops/attention.ts";
+import { linear } from "../../engine/ops/linear.ts";
+import { checkTransformer } from "../model/check_transformer.ts";
+import { TINY_MODELS } from "../model/tiny_model.ts";
+import { attentionReference } from "../reference/attention.ts";
+import { linearReference } from "../reference/linear.ts";
+import { openGpu, uniform } from "../support.ts";
+import { checkOp } from "./check_op.ts";
+
+const values = (shape: number[], seed: number) => ({
+  shape,
+  values: uniform(
+    shape.reduce((a, b) => a * b),
+    seed,
+  ),
+});
+// Dot products of up to 37 terms in [-1, 1), rounded at 6e-8.
+const TOLERANCE = { rtol: 1e-5, atol: 1e-5 };
+
+const gpu = await openGpu({ variant: "flat" });
+
+// Rows that fill two register tiles and a bit, columns that fill a few lanes of the last one.
+await checkOp(gpu, "flat", {
+  inputs: { x: values([35, 37], 1), weight: values([67, 37], 2), bias: values([67], 3) },
+  op: (tape, t) => linear(tape, t.x, t.weight, t.bias),
+  reference: linearReference,
+  tolerance: TOLERANCE,
+});
+
+// Heads of fewer loads than there are lanes, and of more.
+for (const headDim of [4, 72]) {
+  const sizes = { numRows: 1, seqLen: 19, numHeads: 2, numKvHeads: 1, headDim };
+  await checkOp(gpu, "flat", {
+    inputs: {
+      q: values([19, 2 * headDim], 1),
+      k: values([19, headDim], 2),
+      v: values([19, headDim], 3),
+      starts: { shape: [19], values: new Uint32Array(19) },
+      ends: { shape: [19], values: new Uint32Array(19).fill(19) },
+    },
+    op: (tape, t) => causalAttention(tape, t, sizes),
+    reference: (at) => attentionReference(at, { ...sizes, visible: (_row, t, s) => s <= t }),
+    tolerance: TOLERANCE,
+  });
+}
+
+const model = TINY_MODELS["like Llama, with grouped heads"]!;
+await checkTransformer(gpu, model);
+const without = await openGpu({ variant: "flat", subgroups: false });
+await checkTransformer(without, model);
+console.log(JSON.stringify({ on: gpu.subgroupSize, off: without.subgroupSize }));
+gpu.destroy();
+without.destroy();
