@@ -1,18 +1,35 @@
 import { Command, CommanderError } from "commander";
+import { demoCommand } from "./commands/demo.ts";
 import { doctor } from "./commands/doctor.ts";
+import { evalCommand } from "./commands/eval.ts";
+import { predictCommand } from "./commands/predict.ts";
+import { prepareCommand } from "./commands/prepare.ts";
 import { setupAdapter } from "./commands/setup_adapter.ts";
+import { trainCommand } from "./commands/train.ts";
 import { CliError, EXIT, type ExitCode } from "./platform/errors.ts";
 import { runToExit } from "./platform/process.ts";
 import { packageVersion } from "./platform/version.ts";
 
 /** Every command adds itself to the program; the order is that of `--help`. */
-const COMMANDS: readonly ((program: Command) => void)[] = [doctor, setupAdapter];
+const COMMANDS: readonly ((program: Command) => void)[] = [
+  demoCommand,
+  prepareCommand,
+  trainCommand,
+  evalCommand,
+  predictCommand,
+  doctor,
+  setupAdapter,
+];
 
 const EXAMPLES = `
 Examples:
-  $ tenure doctor               which adapter runs, and what would be faster
-  $ tenure doctor --json        the same for scripts
-  $ tenure help doctor          everything about one command
+  $ tenure doctor                                       which adapter runs, and what would be faster
+  $ tenure demo                                         everything once, on synthetic careers
+  $ tenure prepare careers.tsv.gz -o runs/data          split people, train a tokenizer
+  $ tenure train runs/data -o runs/model                train, or go on after an interruption
+  $ tenure eval runs/model                              perplexity beside empirical baselines
+  $ tenure predict runs/model --career person.jsonl     the most probable next occupations
+  $ tenure help train                                   everything about one command
 
 Environment:
   TENURE_ADAPTER=gpu|lavapipe|swiftshader   use this kind of adapter or fail

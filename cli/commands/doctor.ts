@@ -5,6 +5,7 @@ import { type AdapterKind, adviceFor, lavapipeManifests } from "../platform/adap
 import { type OpenedAdapter, openAdapter } from "../platform/dawn.ts";
 import { EXIT, explain } from "../platform/errors.ts";
 import { packageVersion } from "../platform/version.ts";
+import { formatBytes } from "../run/format.ts";
 
 /** Optional features, and what each one is good for. */
 const FEATURES = {
@@ -213,11 +214,4 @@ function format(diagnosis: Diagnosis): string {
 
 function section(title: string, lines: readonly string[]): string {
   return [title, ...lines.map((line) => `  ${line}`)].join("\n");
-}
-
-function formatBytes(bytes: number): string {
-  const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
-  const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log2(bytes) / 10)));
-  const value = bytes / 1024 ** power;
-  return `${Number.isInteger(value) ? value : value.toFixed(1)} ${units[power]}`;
 }

@@ -1,0 +1,50 @@
+import type { Command } from "commander";
+import { EXIT } from "../platform/errors.ts";
+import { demo } from "../run/demo.ts";
+import { wholeNumber } from "../run/flags.ts";
+import { interruptibly } from "../run/interrupt.ts";
+import { formatDuration, Progress } from "../run/progress.ts";
+import { formatResult } from "./eval.ts";
+
+/** Adds `tenure demo` to the program. */
+export function demoCommand(program: Command): void {
+  program
+    .command("demo")
+    .description("Do everything once on synthetic careers: prepare, train, evaluate.")
+    .option("-o, --output <folder>", "where to leave data and run", "runs/demo")
+    .option("--seed <n>", "seed of people, weights and order", wholeNumber(), 1)
+    .addHelpText(
+      "after",
+      `
+Needs no download, and ends within minutes on two cores without a GPU: people and
+model are fewer and smaller on a slower adapter. An earlier demo in the folder is
+replaced.
+
+Examples:
+  $ tenure demo
+  $ TENURE_ADAPTER=swiftshader tenure demo -o /tmp/demo`,
+    )
+    .action(async ({ output, seed }: { readonly output: string; readonly seed: number }) => {
+      const begin = performance.now();
+      const progress = new Progress();
+      const result = await interruptibly((signal) =>
+        demo({ folder: output, seed, progress, signal }),
+      );
+      if (result === undefined) {
+        process.exitCode = EXIT.retry;
+        return;
+      }
+      process.stdout.write(
+        `${formatResult(result)}\nAll of it took ${formatDuration(performance.now() - begin)}.\n\n${nextSteps(output)}`,
+      );
+    });
+}
+
+function nextSteps(folder: string): string {
+  return `Next:
+  npx tenure predict ${folder}/run --career ${folder}/data/test.jsonl --id <id> --show-text
+  npx tenure prepare <careers.tsv.gz> -o runs/real     with a table of real careers
+  npx tenure train runs/real -o runs/model --max-minutes 30
+  npx tenure eval runs/model
+`;
+}

@@ -1,0 +1,87 @@
+import {
+  type EncodedResume,
+  encodeResume,
+  type PackedDataset,
+  titleTokens,
+} from "../../data/mod.ts";
+import type { Validation } from "../../model/train/trainer.ts";
+import { CliError, EXIT, failingAs } from "../platform/errors.ts";
+import { trainingData, validationData } from "./batches.ts";
+import { openPrepared, type Prepared, readSplit, splitFile, TOKENIZER_FILE } from "./prepared.ts";
+import type { BatchSettings } from "./settings.ts";
+import { resumeOptions } from "./wording.ts";
+
+/** People to learn from and to choose by, as tokens. */
+export interface Corpus {
+  readonly prepared: Prepared;
+  readonly train: readonly EncodedResume[];
+  readonly valid: readonly EncodedResume[];
+  /** Tokens of the longest resume, were its last title the longest of all. */
+  readonly longest: number;
+  /** SHA-256 of what a run learns from. */
+  readonly sums: Readonly<Record<string, string>>;
+}
+
+/** The batches of a run. */
+export interface Learning {
+  readonly train: PackedDataset;
+  readonly validation: (Validation & { readonly numBatches: number }) | undefined;
+}
+
+/**
+ * Reads and encodes the training and validation people of a prepared folder.
+ *
+ * Memory: all of their tokens.
+ *
+ * @throws {CliError} With exit code 3 if the folder is not as it was prepared.
+ */
+export async function readCorpus(folder: string): Promise<Corpus> {
+  const prepared = await openPrepared(folder);
+  const { tokenizer, wording, files } = prepared;
+  const options = resumeOptions(wording);
+  const encode = async (split: "train" | "valid"): Promise<EncodedResume[]> => {
+    const careers = await readSplit(prepared, split);
+    return failingAs(EXIT.data, () =>
+      careers.map((career) => encodeResume(career, tokenizer, options)),
+    );
+  };
+  const [train, valid] = [await encode("train"), await encode("valid")];
+  const longestTitle = Math.max(...titleTokens(tokenizer, options).map(({ length }) => length));
+  const longestResume = [...train, ...valid].reduce(
+    (most, { tokens }) => Math.max(most, tokens.length),
+    0,
+  );
+  const names = [splitFile("train"), splitFile("valid"), TOKENIZER_FILE];
+  const sums = Object.fromEntries(names.map((name) => [name, files[name] ?? ""]));
+  return { prepared, train, valid, longest: longestResume + longestTitle, sums };
+}
+
+/**
+ * Packs people into batches.
+ *
+ * @throws {CliError} With exit code 2 if a row is too short for a resume.
+ */
+export async function packCorpus(
+  { prepared, train, valid }: Corpus,
+  { batch, seed }: { readonly batch: BatchSettings; readonly seed: number },
+): Promise<Learning> {
+  const options = { ...batch, seed, padId: prepared.tokenizer.padId };
+  return failingAs(EXIT.usage, () => ({
+    train: trainingData(train, options),
+    validation: valid.length === 0 ? undefined : validationData(valid, options),
+  }));
+}
+
+/** Context of a model that is to read every resume, rounded up. */
+export function contextFor({ longest }: Corpus, { seqLen }: BatchSettings): number {
+  if (longest > MAX_CONTEXT) {
+    throw new CliError(
+      EXIT.data,
+      `Cannot train on these careers: a resume must have at most ${MAX_CONTEXT} tokens, got ${longest}; prepare with --last-rows or a larger --vocab-size`,
+    );
+  }
+  return Math.ceil(Math.max(seqLen, longest) / 64) * 64;
+}
+
+/** Longest resume, in tokens; some three hundred years of a career. */
+const MAX_CONTEXT = 4096;

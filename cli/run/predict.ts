@@ -1,0 +1,125 @@
+import { text as readText } from "node:stream/consumers";
+import {
+  type Career,
+  type Education,
+  type Occupation,
+  OCCUPATIONS,
+  parseResume,
+  renderPrompt,
+} from "../../data/mod.ts";
+import { CliError, EXIT, failingAs } from "../platform/errors.ts";
+import { openFile } from "../platform/files.ts";
+import { readCareersFile } from "./careers_file.ts";
+import { withDevice } from "./device.ts";
+import { createLanguageModel, openTrainedModel, type TrainedModel } from "./trained_model.ts";
+import { cutCareer, personOf, resumeOptions, type Wording } from "./wording.ts";
+
+/** What `tenure predict` is asked to do. */
+export interface PredictRequest {
+  /** Folder of a run or of a checkpoint. */
+  readonly model: string;
+  /** A file of careers and whose to take, or a resume as text (`"-"` for stdin). */
+  readonly career: { readonly file: string; readonly id?: string } | { readonly resume: string };
+  /** Year in question; by default the one after the last. */
+  readonly year?: number;
+  /** Education in that year; by default the last. */
+  readonly education?: Education;
+  /** Occupations to give. */
+  readonly top: number;
+}
+
+/** A prediction. */
+export interface Prediction {
+  readonly id: string;
+  readonly year: number;
+  readonly education: Education;
+  /** What the model reads. */
+  readonly prompt: string;
+  /** The most probable occupations, in descending order. */
+  readonly occupations: readonly (Occupation & { readonly probability: number })[];
+}
+
+/**
+ * Predicts a person's occupation in a year from the years before it.
+ *
+ * @throws {CliError} With exit code 5 if the model, exit code 3 if the career is not to be had,
+ *   exit code 2 if the year cannot be asked for.
+ */
+export async function predict(request: PredictRequest): Promise<Prediction> {
+  const trained = await openTrainedModel(request.model);
+  const { wording, tokenizer, checkpoint } = trained;
+  const career = await readCareer(request.career, wording);
+  const { asked, prompt } = await ask(career, trained, request);
+  const person = await failingAs(EXIT.usage, () => personOf(asked, tokenizer, wording));
+  const { maxSeqLen } = checkpoint.config;
+  const { length } = person.resume!.tokens;
+  if (length > maxSeqLen) {
+    throw new CliError(
+      EXIT.data,
+      `Cannot predict career "${career.id}": its resume must have at most ${maxSeqLen} tokens for this model, got ${length}; leave out early years`,
+    );
+  }
+  const index = asked.observations.length - 1;
+  const { year, education } = asked.observations[index]!;
+  const probabilities = await withDevice("auto", async (gpu) => {
+    const language = await createLanguageModel(gpu, trained, { tolerance: 0 });
+    try {
+      return await language.distribution(person, index);
+    } finally {
+      language.destroy();
+    }
+  });
+  const ranked = OCCUPATIONS.map(({ code, title }, i) => ({
+    code,
+    title,
+    probability: probabilities[i]!,
+  })).toSorted((a, b) => b.probability - a.probability);
+  return { id: career.id, year, education, prompt, occupations: ranked.slice(0, request.top) };
+}
+
+/** The career up to the year in question, which is its last observation, of any occupation. */
+async function ask(
+  career: Career,
+  { wording }: TrainedModel,
+  request: PredictRequest,
+): Promise<{ asked: Career; prompt: string }> {
+  const last = career.observations.at(-1)!;
+  const { year = last.year + 1 } = request;
+  const told = career.observations.filter((observation) => observation.year < year);
+  const education = request.education ?? told.at(-1)?.education ?? last.education;
+  const question = { year, education };
+  const asked = cutCareer(
+    { ...career, observations: [...told, { ...question, occupation: "unemployed" }] },
+    wording,
+  );
+  const prompt = await failingAs(EXIT.usage, () =>
+    renderPrompt(asked, question, resumeOptions(wording)),
+  );
+  return { asked, prompt };
+}
+
+async function readCareer(source: PredictRequest["career"], wording: Wording): Promise<Career> {
+  if ("resume" in source) return readResume(source.resume, wording);
+  const { file, id } = source;
+  const careers = await readCareersFile(file);
+  const [first] = careers;
+  if (id === undefined && careers.length === 1) return first!;
+  const found = careers.find((career) => career.id === id);
+  if (found !== undefined) return found;
+  const rule =
+    id === undefined
+      ? `--id must say whose career to take, got none and ${careers.length} people in "${file}"`
+      : `--id must be one of the ${careers.length} people in "${file}", got "${id}"`;
+  throw new CliError(
+    id === undefined ? EXIT.usage : EXIT.data,
+    `Cannot predict: ${rule}; the first is "${first!.id}"`,
+  );
+}
+
+async function readResume(path: string, { titles, titleSeed }: Wording): Promise<Career> {
+  const stream = path === "-" ? process.stdin : await openFile(path);
+  return failingAs(EXIT.data, async () => {
+    const resume = (await readText(stream)).replaceAll("\r\n", "\n").trimEnd();
+    return parseResume(resume, { id: "resume", titles, titleSeed }).career;
+  });
+}

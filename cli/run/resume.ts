@@ -1,0 +1,130 @@
+import { Fields } from "../../model/checkpoint/fields.ts";
+import type { Checkpoint } from "../../model/checkpoint/checkpoint.ts";
+import { isJsonObject, type JsonObject } from "../../model/checkpoint/strict_json.ts";
+import { INITIAL_STATE, type TrainerState } from "../../model/train/trainer.ts";
+import { latestCheckpoint, listCheckpoints, loadCheckpoint } from "../platform/checkpoints.ts";
+import { CliError, EXIT, failingAs } from "../platform/errors.ts";
+import { clearRun, readRunInfo } from "./run_folder.ts";
+import { firstDifference, type RunSettings, settingsToJson } from "./settings.ts";
+
+/** How a run begins in a folder that may hold one. */
+export interface StartRequest {
+  readonly runFolder: string;
+  readonly settings: RunSettings;
+  /** `"latest"`, or the path of a checkpoint; by default the latest, if there is one. */
+  readonly resumeFrom?: string;
+  /** Goes on although settings differ from before. */
+  readonly force: boolean;
+  /** Begins anew, and removes what is there. */
+  readonly overwrite: boolean;
+}
+
+/** Where a run begins. */
+export interface Start {
+  readonly state: TrainerState;
+  /** Weights and moments to begin with; random ones and zeros without. */
+  readonly checkpoint?: Checkpoint;
+  /** Steps that an earlier process decided on, for the same length. */
+  readonly maxSteps?: number;
+}
+
+/**
+ * Finds out whether to begin a run or to go on with one, and checks that it is the same.
+ *
+ * @throws {CliError} With exit code 5 if there is no checkpoint to go on from, or it is damaged;
+ *   exit code 2 if the settings are not those of before.
+ */
+export async function findStart(request: StartRequest): Promise<Start> {
+  const { runFolder, settings, resumeFrom, force, overwrite } = request;
+  if (overwrite) {
+    await clearRun(runFolder, await listCheckpoints(runFolder));
+    return { state: INITIAL_STATE };
+  }
+  const info = await readRunInfo(runFolder);
+  const path =
+    resumeFrom === undefined || resumeFrom === "latest" ? await findLatest(runFolder) : resumeFrom;
+  if (path === undefined) {
+    if (resumeFrom === undefined) return { state: INITIAL_STATE };
+    throw new CliError(
+      EXIT.checkpoint,
+      `Cannot resume in "${runFolder}": there must be a checkpoint in it, got none; begin without --resume-from-checkpoint`,
+    );
+  }
+  const checkpoint = await loadCheckpoint(path);
+  const { state, run, maxSteps } = await failingAs(EXIT.checkpoint, () =>
+    readTrainer(checkpoint, path),
+  );
+  const before = info?.settings ?? run;
+  for (const earlier of [before, run]) {
+    const difference = force ? undefined : firstDifference(earlier, settingsToJson(settings));
+    if (difference === undefined) continue;
+    throw new CliError(
+      EXIT.usage,
+      `Cannot go on with "${path}": ${difference}; use another folder, --overwrite to begin anew, or --force to go on all the same`,
+    );
+  }
+  checkModel(checkpoint, settings, path);
+  const isSameLength = JSON.stringify(run["length"]) === JSON.stringify(settings.length);
+  return { state, checkpoint, ...(isSameLength && { maxSteps }) };
+}
+
+/** The latest checkpoint that is whole; damaged ones are told of and passed over. */
+async function findLatest(runFolder: string): Promise<string | undefined> {
+  const latest = await latestCheckpoint(runFolder);
+  for (const reason of latest?.skipped ?? []) {
+    process.stderr.write(`Passing over a damaged checkpoint: ${reason}\n`);
+  }
+  return latest?.path;
+}
+
+/** What a checkpoint's trainer keeps, as the rest of the program wants it. */
+export function trainerToJson(
+  state: TrainerState,
+  settings: RunSettings,
+  maxSteps: number,
+): JsonObject {
+  const { step, numBatches, best, sinceBest } = state;
+  return {
+    trainer: { step, numBatches, sinceBest, best: best === undefined ? null : { ...best } },
+    maxSteps,
+    settings: settingsToJson(settings),
+  };
+}
+
+function readTrainer(
+  { trainer }: Checkpoint,
+  path: string,
+): { state: TrainerState; run: JsonObject; maxSteps: number } {
+  const settings = trainer?.state["settings"];
+  if (trainer === undefined || !isJsonObject(settings)) {
+    throw new SyntaxError(
+      `Cannot resume from "${path}": it must hold the state of a run beside the model, got none`,
+    );
+  }
+  const fields = new Fields(trainer.state, path);
+  const counts = fields.object("trainer");
+  const best = counts.raw("best");
+  const state: TrainerState = {
+    step: trainer.step,
+    numBatches: counts.number("numBatches"),
+    sinceBest: counts.number("sinceBest"),
+    ...(isJsonObject(best) && {
+      best: {
+        step: new Fields(best, path).number("step"),
+        loss: new Fields(best, path).number("loss"),
+      },
+    }),
+  };
+  return { state, run: settings, maxSteps: fields.size("maxSteps") };
+}
+
+/** Even with --force, weights must fit the model they are put into. */
+function checkModel({ config }: Checkpoint, { model }: RunSettings, path: string): void {
+  const ignored = { dropout: 0 };
+  const difference = firstDifference({ ...config, ...ignored }, { ...model, ...ignored });
+  if (difference === undefined) return;
+  throw new CliError(
+    EXIT.checkpoint,
+    `Cannot resume from "${path}": it must be of the same model, got another: ${difference}`,
+  );
+}

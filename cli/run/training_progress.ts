@@ -1,0 +1,93 @@
+import type { TrainerEvent, TrainerState } from "../../model/train/trainer.ts";
+import { forwardFlopsPerToken } from "../../model/transformer/flops.ts";
+import { formatDuration, type Progress } from "./progress.ts";
+import type { RunSettings } from "./settings.ts";
+
+/** Weight of the latest step in the running means of time and loss. */
+const SMOOTHING = 0.1;
+
+/** Tells how a run is doing: loss, speed, validations, time left. */
+export class TrainingProgress {
+  readonly #progress: Progress;
+  readonly #settings: RunSettings;
+  readonly #maxSteps: number;
+  readonly #begin: TrainerState;
+  #stepMs: number | undefined;
+  #loss: number | undefined;
+  #validation: { readonly loss: number; readonly step: number; readonly ms: number } | undefined;
+
+  constructor(
+    progress: Progress,
+    run: {
+      readonly settings: RunSettings;
+      readonly maxSteps: number;
+      readonly start: TrainerState;
+    },
+  ) {
+    this.#progress = progress;
+    this.#settings = run.settings;
+    this.#maxSteps = run.maxSteps;
+    this.#begin = run.start;
+  }
+
+  /** Says what begins. */
+  begin(numParameters: number): void {
+    const { batch } = this.#settings;
+    const { step } = this.#begin;
+    const size = `${numParameters.toLocaleString("en")} weights`;
+    const perStep = batch.numRows * batch.seqLen * batch.accumulation;
+    const verb = step === 0 ? "Training" : `Going on at step ${step} with`;
+    this.#progress.line(
+      `${verb} ${size}: ${this.#maxSteps} steps of ${perStep.toLocaleString("en")} tokens`,
+    );
+  }
+
+  /** Tells of an event. */
+  tell(event: TrainerEvent): void {
+    if (event.type === "step") this.#step(event);
+    else if (event.type === "validation") this.#validated(event);
+    else this.#progress.line(`Step ${event.step}: ${event.reason}`);
+  }
+
+  #step({ step, loss, numTokens, ms }: TrainerEvent & { type: "step" }): void {
+    this.#stepMs = mix(this.#stepMs, ms);
+    this.#loss = mix(this.#loss, loss);
+    this.#progress.update(() => {
+      const rate = numTokens / (this.#stepMs! / 1000);
+      const { model, batch } = this.#settings;
+      // Backward takes twice as many operations as forward.
+      const gigaflops = (3 * forwardFlopsPerToken(model, batch.seqLen) * rate) / 1e9;
+      const parts = [
+        `step ${step}/${this.#maxSteps}`,
+        `loss ${this.#loss!.toFixed(3)}`,
+        `${Math.round(rate).toLocaleString("en")} tokens/s`,
+        `${gigaflops.toFixed(1)} GFLOP/s`,
+        ...(this.#validation ? [`perplexity ${Math.exp(this.#validation.loss).toFixed(3)}`] : []),
+        `${formatDuration(this.#left(step))} left`,
+      ];
+      return parts.join(" · ");
+    });
+  }
+
+  #validated(event: TrainerEvent & { type: "validation" }): void {
+    const { step, loss, isBest } = event;
+    this.#validation = event;
+    const note = isBest ? "the best so far" : "no better";
+    this.#progress.line(
+      `Step ${step}: perplexity of held-out titles ${Math.exp(loss).toFixed(3)}, ${note}`,
+    );
+  }
+
+  #left(step: number): number {
+    const steps = (this.#maxSteps - step) * this.#stepMs!;
+    if (this.#validation === undefined) return steps;
+    const taken = this.#validation.step;
+    const { evalSteps } = this.#settings.validation;
+    const numLeft = evalSteps > 0 ? (this.#maxSteps - taken) / evalSteps : 0;
+    return steps + numLeft * this.#validation.ms;
+  }
+}
+
+function mix(before: number | undefined, value: number): number {
+  return before === undefined ? value : before + SMOOTHING * (value - before);
+}
