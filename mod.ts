@@ -8,3 +8,5 @@
  */
 export * from "./data/mod.ts";
 export * from "./engine/mod.ts";
+export * from "./model/mod.ts";
+export * as shaders from "./shaders/mod.ts";

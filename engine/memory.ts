@@ -17,7 +17,7 @@ export interface MemoryPlan {
 }
 
 /** First and last dispatch that touch each activation; those to `keep` live to the end. */
-export function lifetimesOf(
+function lifetimesOf(
   dispatches: readonly RecordedDispatch[],
   keep: readonly Tensor[],
 ): Map<Tensor, Lifetime> {

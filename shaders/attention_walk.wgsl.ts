@@ -40,7 +40,7 @@ export function each(count: number, line: (i: number) => string, separator = "\n
 }
 
 /** Elements in one load: vectors of 4 where the head's width allows. */
-export function widthOf(headDim: number): 1 | 4 {
+function widthOf(headDim: number): 1 | 4 {
   return headDim % 4 === 0 ? 4 : 1;
 }
 

@@ -12,7 +12,7 @@ import { wgsl } from "./wgsl.ts";
  * @param workgroupSize Lanes in the workgroup; a power of two.
  * @param combine WGSL expression of two values combined.
  */
-export function workgroupReduction(
+function workgroupReduction(
   name: string,
   workgroupSize: number,
   combine: (a: string, b: string) => string,

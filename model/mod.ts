@@ -1,0 +1,46 @@
+/**
+ * Transformers, their training and checkpoints, and occupation models.
+ *
+ * @module
+ */
+export * from "./checkpoint/checkpoint.ts";
+export {
+  configFromJson,
+  configToJson,
+  MODEL_TYPES,
+  type ModelType,
+} from "./checkpoint/config_json.ts";
+export * from "./checkpoint/manifest.ts";
+export type { RunState } from "./checkpoint/run_state.ts";
+export * from "./checkpoint/safetensors.ts";
+export type { JsonObject, JsonValue } from "./checkpoint/strict_json.ts";
+export * from "./occupation/bootstrap.ts";
+export * from "./occupation/empirical.ts";
+export * from "./occupation/language_model.ts";
+export {
+  countOf,
+  evaluate,
+  type Evaluation,
+  type Kind,
+  kindOf,
+  KINDS,
+  perplexity,
+  type PerplexityOptions,
+  type Variant as ScoreVariant,
+} from "./occupation/metrics.ts";
+export * from "./occupation/occupation_model.ts";
+export * from "./occupation/table.ts";
+export * from "./train/loss_step.ts";
+export * from "./train/schedule.ts";
+export * from "./train/trainer.ts";
+export * from "./train/training_step.ts";
+export * from "./transformer/config.ts";
+export * from "./transformer/flops.ts";
+export * from "./transformer/inputs.ts";
+export * from "./transformer/transformer.ts";
+export type {
+  BlockWeights,
+  LinearWeights,
+  NormWeights,
+  TransformerWeights,
+} from "./transformer/weights.ts";

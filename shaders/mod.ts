@@ -1,0 +1,30 @@
+/**
+ * Every kernel as plain data: name, params, buffers and WGSL.
+ *
+ * @module
+ */
+export * from "./activation.wgsl.ts";
+export * from "./adam_w.wgsl.ts";
+export { attentionForward } from "./attention.wgsl.ts";
+export { attentionBackwardKey, attentionBackwardQuery } from "./attention_backward.wgsl.ts";
+export type { AttentionConstants } from "./attention_walk.wgsl.ts";
+export { type ClipConstants, clipScale, sumSquares } from "./clip_gradients.wgsl.ts";
+export * from "./cross_entropy.wgsl.ts";
+export { type DropoutConstants, dropoutKernel } from "./dropout.wgsl.ts";
+export { add, addInto, copy, type ElementwiseConstants } from "./elementwise.wgsl.ts";
+export {
+  embeddingBackwardFlat,
+  embeddingBackwardTiled,
+  type EmbeddingConstants,
+  embeddingForward,
+} from "./embedding.wgsl.ts";
+export * from "./kernel.ts";
+export type { LaneConstants } from "./lanes.wgsl.ts";
+export * from "./layer_norm.wgsl.ts";
+export * from "./linear_flat.wgsl.ts";
+export { matmulTiled } from "./linear_tiled.wgsl.ts";
+export * from "./pair_log_probabilities.wgsl.ts";
+export * from "./rms_norm.wgsl.ts";
+export * from "./rotary.wgsl.ts";
+export type { RowConstants } from "./rows.wgsl.ts";
+export * from "./sum_columns.wgsl.ts";
