@@ -35,14 +35,14 @@ Examples:
         return;
       }
       process.stdout.write(
-        `${formatResult(result)}\nAll of it took ${formatDuration(performance.now() - begin)}.\n\n${nextSteps(output)}`,
+        `${formatResult(result.evaluation)}\nAll of it took ${formatDuration(performance.now() - begin)}.\n\n${nextSteps(output, result.exampleId)}`,
       );
     });
 }
 
-function nextSteps(folder: string): string {
+function nextSteps(folder: string, id: string): string {
   return `Next:
-  npx tenure predict ${folder}/run --career ${folder}/data/test.jsonl --id <id> --show-text
+  npx tenure predict ${folder}/run --career ${folder}/data/test.jsonl --id ${id} --show-text
   npx tenure prepare <careers.tsv.gz> -o runs/real     with a table of real careers
   npx tenure train runs/real -o runs/model --max-minutes 30
   npx tenure eval runs/model
