@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { EXIT } from "../platform/errors.ts";
 import { demo } from "../run/demo.ts";
 import { wholeNumber } from "../run/flags.ts";
 import { interruptibly } from "../run/interrupt.ts";
@@ -30,10 +29,6 @@ Examples:
       const result = await interruptibly((signal) =>
         demo({ folder: output, seed, progress, signal }),
       );
-      if (result === undefined) {
-        process.exitCode = EXIT.retry;
-        return;
-      }
       process.stdout.write(
         `${formatResult(result.evaluation)}\nAll of it took ${formatDuration(performance.now() - begin)}.\n\n${nextSteps(output, result.exampleId)}`,
       );

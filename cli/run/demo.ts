@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { AdapterKind } from "../platform/adapter.ts";
 import { openAdapter } from "../platform/dawn.ts";
+import { CliError, EXIT } from "../platform/errors.ts";
 import { type EvalResult, evaluateRun } from "./evaluate.ts";
 import { prepare } from "./prepare.ts";
 import { openPrepared, readSplit } from "./prepared.ts";
@@ -73,9 +74,9 @@ export interface DemoResult {
 /**
  * The main job on synthetic careers: prepare, train, evaluate, with sizes that suit the adapter.
  *
- * @returns Undefined if it was interrupted.
+ * @throws {CliError} With exit code 1 if it was interrupted: it begins anew each time.
  */
-export async function demo(request: DemoRequest): Promise<DemoResult | undefined> {
+export async function demo(request: DemoRequest): Promise<DemoResult> {
   const { folder, seed, progress, signal } = request;
   const plan = PLANS[(await openAdapter()).kind];
   const [dataFolder, runFolder] = [join(folder, "data"), join(folder, "run")];
@@ -105,7 +106,12 @@ export async function demo(request: DemoRequest): Promise<DemoResult | undefined
     progress,
     signal,
   });
-  if (reason === "interrupted") return undefined;
+  if (reason === "interrupted") {
+    throw new CliError(
+      EXIT.failure,
+      "Cannot finish the demo: it must run to its end, got interrupted; the next one begins anew",
+    );
+  }
   progress.line("\n3. Ask it for every year of the test people, beside the baselines");
   const evaluation = await evaluateRun({
     model: runFolder,

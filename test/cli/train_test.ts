@@ -59,6 +59,22 @@ test("an interrupted run goes on with the bits of one that never was", async () 
   assert.equal(best?.step, readLog(straight).findLast(({ isBest }) => isBest === true)?.["step"]);
 });
 
+test("a checkpoint of any step goes on with the same bits, those with a validation too", async () => {
+  const saved = join(folder, "saved");
+  await trainTiny({ dataFolder, runFolder: saved }, { saveSteps: 1, saveTotalLimit: 12 });
+  for (const step of [6, 7]) {
+    const runFolder = join(folder, `from ${step}`);
+    const resumeFrom = join(saved, `checkpoint-${step}`);
+    await trainTiny({ dataFolder, runFolder }, { resumeFrom });
+    for (const file of ["model.safetensors", "trainer_state.json"]) {
+      const [a, b] = [runFolder, straight].map((run) =>
+        readFileSync(join(run, "checkpoint-12", file)),
+      );
+      assert.ok(a!.equals(b!), `${file} from step ${step}`);
+    }
+  }
+});
+
 test("losses fall, validations are logged, and the best and latest checkpoints are kept", () => {
   const log = figures(straight) as { type: string; step: number; loss: number; isBest?: boolean }[];
   const losses = log.filter(({ type }) => type === "step").map(({ loss }) => loss);
