@@ -75,7 +75,7 @@ export class Transformer {
     const { seed = 0, values } = options;
     const initialize =
       values === undefined
-        ? randomInitializer(seed, config.numBlocks)
+        ? randomInitializer(seed)
         : (shape: readonly number[], label: string) => given(values, label, shape);
     const { headDim, maxSeqLen, theta, position } = config;
     const table =

@@ -47,8 +47,8 @@ export interface TransformerWeights {
   readonly output: Parameter;
 }
 
-/** Standard deviation of freshly drawn embeddings, as in GPT-2. */
-const EMBEDDING_DEVIATION = 0.02;
+/** Scale of freshly drawn matrices that end a sublayer, against the others. */
+const OUTPUT_SCALE = 0.1;
 
 /** Gives a weight its initial values; `index` counts the weights in order. */
 type Initializer = (
@@ -58,21 +58,19 @@ type Initializer = (
 ) => Float32Array<ArrayBuffer>;
 
 /**
- * Draws embeddings from N(0, 0.02²) and matrices from N(0, 1 / dIn), so that activations keep their
- * scale whatever the width; those that end a sublayer from N(0, 1 / (2 · numBlocks · dIn)), so that
- * the residual stream does too. Gains are 1, biases 0.
+ * Draws every matrix from N(0, 1 / dIn), so that activations and first logits keep their scale
+ * whatever the width, and those that end a sublayer a tenth as wide: a fresh block hardly changes
+ * the residual stream, which begins as the embedding and so can be copied from. Gains are 1,
+ * biases 0.
  *
- * @see Radford et al., "Language Models are Unsupervised Multitask Learners", 2019, section 2.3
+ * @see {@link https://arxiv.org/abs/2003.04887 | Bachlechner et al., "ReZero is All You Need", 2021}
  */
-export function randomInitializer(seed: number, numBlocks: number): Initializer {
+export function randomInitializer(seed: number): Initializer {
   return (shape, label, index) => {
     const length = sizeOf(shape);
     if (shape.length === 1) return new Float32Array(length).fill(label.endsWith("bias") ? 0 : 1);
-    const isEmbedding = /(embed_tokens|embed_positions|lm_head)\.weight$/.test(label);
-    const endsSublayer = /(o_proj|down_proj)\.weight$/.test(label);
-    const fanIn = shape[1]! * (endsSublayer ? 2 * numBlocks : 1);
-    const deviation = isEmbedding ? EMBEDDING_DEVIATION : 1 / Math.sqrt(fanIn);
-    return normal(length, { seed, stream: index, deviation });
+    const scale = /(o_proj|down_proj)\.weight$/.test(label) ? OUTPUT_SCALE : 1;
+    return normal(length, { seed, stream: index, deviation: scale / Math.sqrt(shape[1]!) });
   };
 }
 
