@@ -6,7 +6,7 @@ import { swiGlu } from "../../engine/ops/swi_glu.ts";
 import { Tape } from "../../engine/tape.ts";
 import { activationReference, swiGluReference } from "../reference/activation.ts";
 import { assertClose, openGpu, uniform } from "../support.ts";
-import { checkFloat16, checkOp, hasFloat16 } from "./check_op.ts";
+import { checkFloat16, checkOp, withoutFloat16 } from "./check_op.ts";
 import { runOp } from "./run_op.ts";
 
 const gpu = await openGpu();
@@ -55,7 +55,7 @@ for (const name of ACTIVATIONS) {
 
   test(
     `activation() ${name} computes in f32 what is stored as f16`,
-    { skip: !hasFloat16(gpu) },
+    { skip: withoutFloat16(gpu) },
     () =>
       checkFloat16(gpu, "flat", {
         inputs: { x: { shape: [33], values: uniform(33, 1) } },
@@ -148,7 +148,7 @@ test("swiGlu() of one tensor with itself adds both gradients", () =>
     tolerance: { rtol: 4e-6, atol: 1e-5 },
   }));
 
-test("swiGlu() computes in f32 what is stored as f16", { skip: !hasFloat16(gpu) }, () =>
+test("swiGlu() computes in f32 what is stored as f16", { skip: withoutFloat16(gpu) }, () =>
   checkFloat16(gpu, "flat", {
     inputs: {
       gate: { shape: [33], values: uniform(33, 1) },

@@ -103,7 +103,10 @@ export async function checkFloat16<Names extends string>(
   assertClose(fromFloat16(y.buffer, expected.length), expected, { what: "y", ...F16_TOLERANCE });
 }
 
-/** Whether this adapter stores halves; the software adapters of the tests do. */
-export function hasFloat16(gpu: Gpu): boolean {
-  return gpu.device.features.has("shader-f16");
+/** Why halves cannot be tested on this adapter, or false: for the option `skip` of a test. */
+export function withoutFloat16({ device, info }: Gpu): string | false {
+  const name = info.description || info.device || info.vendor;
+  return device.features.has("shader-f16")
+    ? false
+    : `not covered on this adapter: it must have shader-f16, got ${name}`;
 }

@@ -8,7 +8,7 @@ import { sortIntoSegments, TokenInput } from "../../engine/segments.ts";
 import { Tape } from "../../engine/tape.ts";
 import { embeddingReference } from "../reference/embedding.ts";
 import { assertClose, openGpu, uniform } from "../support.ts";
-import { checkFloat16, checkOp, hasFloat16 } from "./check_op.ts";
+import { checkFloat16, checkOp, withoutFloat16 } from "./check_op.ts";
 import { runOp } from "./run_op.ts";
 
 const gpu = await openGpu();
@@ -86,7 +86,7 @@ for (const variant of ["flat", "tiled"] satisfies Variant[]) {
   });
 }
 
-test("embedding() looks up halves", { skip: !hasFloat16(gpu) }, () => {
+test("embedding() looks up halves", { skip: withoutFloat16(gpu) }, () => {
   const ids = idsOf(9, 6);
   return checkFloat16(gpu, "flat", {
     inputs: { table: { shape: [6, 5], values: uniform(30, 1) } },

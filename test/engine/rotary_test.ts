@@ -5,7 +5,7 @@ import { rotary, type RotaryLayout, rotaryTable } from "../../engine/ops/rotary.
 import { Tape } from "../../engine/tape.ts";
 import { rotaryReference } from "../reference/rotary.ts";
 import { assertClose, openGpu, uniform } from "../support.ts";
-import { checkFloat16, checkOp, hasFloat16 } from "./check_op.ts";
+import { checkFloat16, checkOp, withoutFloat16 } from "./check_op.ts";
 import { runOp } from "./run_op.ts";
 
 const gpu = await openGpu();
@@ -73,7 +73,7 @@ for (const layout of ["half", "interleaved"] satisfies RotaryLayout[]) {
 
   test(
     `rotary() ${layout} computes in f32 what is stored as f16`,
-    { skip: !hasFloat16(gpu) },
+    { skip: withoutFloat16(gpu) },
     () => {
       const positions = new Uint32Array([5, 900]);
       return checkFloat16(gpu, "flat", {
