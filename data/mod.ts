@@ -36,3 +36,4 @@ export { RESUME_PATTERN } from "./tokenizer/pieces.ts";
 export { PAD_TOKEN, Tokenizer, type TokenizerRoles } from "./tokenizer/tokenizer.ts";
 export type { AddedToken, ByteLevelJson, TokenizerJson } from "./tokenizer/tokenizer_json.ts";
 export { trainBpe, type TrainBpeOptions } from "./tokenizer/train_bpe.ts";
+export * from "./synthetic/mod.ts";

@@ -144,7 +144,7 @@ function addBatchFlags(command: Command): void {
   const count = wholeNumber({ least: 1 });
   command
     .option("--seq-len <n>", "tokens of a row, which holds several resumes", count, 512)
-    .option("--batch-tokens <n>", "tokens of a batch: as many rows as fit", count, 4096)
+    .option("--batch-tokens <n>", "tokens of a batch: as many rows as fit", count, 1024)
     .option("--per-device-train-batch-size <n>", "rows of a batch, instead", count)
     .option("--gradient-accumulation-steps <n>", "batches of a step", count, 1)
     .option("--title-weight <x>", "weight of the loss of titles' tokens", realNumber(), 1)

@@ -117,7 +117,7 @@ export async function removeCheckpoint(path: string): Promise<void> {
 }
 
 /** Where the checkpoint called `path` lies while a new one is about to replace it. */
-export function replacedPath(path: string): string {
+function replacedPath(path: string): string {
   return join(dirname(resolve(path)), `.${basename(resolve(path))}.old`);
 }
 

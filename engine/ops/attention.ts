@@ -16,7 +16,11 @@ export interface AttentionInputs {
   readonly v: Tensor;
   /** First key that each query may see, `[numRows · seqLen]` u32, never descending within a row. */
   readonly starts: Tensor;
-  /** End of the queries that see each key, `[numRows · seqLen]` u32. */
+  /**
+   * End of the queries that see each key, `[numRows · seqLen]` u32. The spans `[s, ends[s])` of a
+   * row must nest or be apart, as documents and subtrees do: a key whose span is over hides the
+   * keys within it, and they are skipped without a look.
+   */
   readonly ends: Tensor;
 }
 

@@ -168,7 +168,7 @@ export class LanguageModel implements OccupationModel {
     const own = this.#rootOf(occupation);
     const byMass = tree.roots
       .filter((root) => isInner(tree, root) && root !== own)
-      .sort((a, b) => mass(a) - mass(b));
+      .toSorted((a, b) => mass(a) - mass(b));
     let left = 0;
     let pruned = 0;
     while (pruned < byMass.length && left + mass(byMass[pruned]!) <= this.#tolerance) {
@@ -176,7 +176,7 @@ export class LanguageModel implements OccupationModel {
       pruned += 1;
     }
     const kept = [...byMass.slice(pruned), ...(isInner(tree, own) ? [own] : [])];
-    return { question, withRoots: false, roots: kept.sort((a, b) => a - b) };
+    return { question, withRoots: false, roots: kept.toSorted((a, b) => a - b) };
   }
 
   #rootOf(occupation: number): number {

@@ -29,7 +29,7 @@ export interface TitleTree {
  * @throws {RangeError} If a title is empty or stands twice.
  */
 export function buildTitleTree(titles: readonly Uint32Array[]): TitleTree {
-  const order = titles.map((_, title) => title).sort((a, b) => compare(titles[a]!, titles[b]!));
+  const order = titles.map((_, title) => title).toSorted((a, b) => compare(titles[a]!, titles[b]!));
   const tokens: number[] = [];
   const parents: number[] = [];
   const titleNodes = new Uint32Array(titles.length);
