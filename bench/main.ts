@@ -38,7 +38,7 @@ for (let round = 1; round <= ROUNDS; round++) {
       stdio: ["ignore", "pipe", "ignore"],
     });
     const measured = JSON.parse(output.trim().split("\n").at(-1)!) as Measured;
-    if (!(measured.error < 1e-4)) {
+    if (!(measured.error <= 1e-5)) {
       fail(
         `Cannot compare ${name}: its losses must match the reference, got an error of ${measured.error}`,
       );

@@ -124,13 +124,18 @@ export class Gpu {
     return { ...tensor, buffer };
   }
 
-  /** A trainable tensor with a gradient of zeros. */
+  /** A trainable tensor; its gradient, zeros at first, is allocated when a backward pass asks for it. */
   parameter(shape: readonly number[], options: Omit<TensorOptions, "purpose">): Parameter {
-    const gradient = this.tensor(shape, { label: `d(${options.label})`, purpose: "gradients" });
+    let gradient: Tensor | undefined;
+    const allocate = () =>
+      this.tensor(shape, { label: `d(${options.label})`, purpose: "gradients" });
     return {
       ...this.tensor(shape, { ...options, purpose: "weights" }),
       needsGradient: true,
-      gradient,
+      get gradient() {
+        gradient ??= allocate();
+        return gradient;
+      },
     };
   }
 
@@ -195,20 +200,20 @@ export class Gpu {
     );
     this.device.queue.submit([encoder.finish()]);
     try {
-      await staging.mapAsync(GPUMapMode.READ);
-    } catch (cause) {
-      await this.#settle();
-      this.check();
-      throw new Error("Cannot read from the GPU: mapping the buffer must succeed, got an error", {
-        cause,
+      await staging.mapAsync(GPUMapMode.READ).catch(async (cause: unknown) => {
+        await this.#settle();
+        this.check();
+        throw new Error("Cannot read from the GPU: mapping the buffer must succeed, got an error", {
+          cause,
+        });
       });
+      this.check();
+      return sources.map(({ bytes }, index) =>
+        staging.getMappedRange(offsets[index], Math.ceil(bytes / 4) * 4).slice(0),
+      );
+    } finally {
+      staging.destroy();
     }
-    this.check();
-    const copies = sources.map(({ bytes }, index) =>
-      staging.getMappedRange(offsets[index], Math.ceil(bytes / 4) * 4).slice(0),
-    );
-    staging.destroy();
-    return copies;
   }
 
   /**

@@ -6,7 +6,6 @@ import {
   byteOffsetOf,
   bytesOf,
   describe,
-  isParameter,
   type Purpose,
   rootOf,
   type Tensor,
@@ -264,9 +263,7 @@ export class Plan {
     const tensors = new Set<Tensor>();
     for (const { buffers } of this.#dispatches) {
       for (const tensor of Object.values(buffers)) {
-        const root = rootOf(tensor);
-        tensors.add(root);
-        if (isParameter(root)) tensors.add(root.gradient);
+        tensors.add(rootOf(tensor));
       }
     }
     return tensors;

@@ -1,3 +1,5 @@
+import { cpus } from "node:os";
+import { platform } from "node:process";
 import { openAdapter } from "../../cli/platform/dawn.ts";
 
 /**
@@ -8,7 +10,13 @@ export async function providePlatform(): Promise<void> {
   const { adapter } = await openAdapter();
   const gpu = { requestAdapter: async () => adapter, getPreferredCanvasFormat: () => "bgra8unorm" };
   Object.defineProperty(globalThis, "navigator", {
-    value: { gpu, userAgent: "Node.js", hardwareConcurrency: 2, platform: "linux", language: "en" },
+    value: {
+      gpu,
+      userAgent: "Node.js",
+      hardwareConcurrency: cpus().length,
+      platform,
+      language: "en",
+    },
     configurable: true,
   });
   provideIteratorHelpers();

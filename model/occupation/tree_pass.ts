@@ -55,6 +55,8 @@ class TreePass {
   /** Frees the plan's memory. */
   destroy(): void {
     this.#plan.destroy();
+    this.#inputs.destroy();
+    for (const tensor of [this.#rows, this.#pairRows, this.#pairTokens]) tensor.buffer?.destroy();
   }
 }
 

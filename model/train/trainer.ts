@@ -63,7 +63,10 @@ export interface Validation {
   readonly count: number;
 }
 
-/** A step's loss or gradient is NaN or infinite; the weights are those of the last good step. */
+/**
+ * A step's loss or gradient is NaN or infinite. Where the gradient is, the weights are those of the
+ * last good step.
+ */
 export class NotFiniteError extends Error {
   override readonly name = "NotFiniteError";
 

@@ -43,7 +43,7 @@ export interface StepResult {
   readonly loss: number;
   /** Global norm of the gradients before clipping. */
   readonly gradNorm: number;
-  /** Whether loss and gradients are finite; where they are not, the weights have not moved. */
+  /** Whether loss and gradients are finite; where the gradients are not, the weights have not moved. */
   readonly finite: boolean;
 }
 
@@ -58,6 +58,8 @@ export class TrainingStep {
   readonly #options: TrainingStepOptions;
   readonly #inputs: ModelInputs;
   readonly #schedule: Tensor;
+  /** Small inputs of the plans, to be freed with them. */
+  readonly #constants: readonly Tensor[];
   readonly #loss: Tensor;
   readonly #clip: Tensor;
   readonly #gradients: Plan;
@@ -88,7 +90,8 @@ export class TrainingStep {
       targets,
       weights,
     });
-    tape.backward(loss, gpu.tensor([1], { label: "dLoss", values: Float32Array.of(1) }));
+    const dLoss = gpu.tensor([1], { label: "dLoss", values: Float32Array.of(1) });
+    tape.backward(loss, dLoss);
     this.#loss = loss;
     this.#gradients = new Plan(gpu, tape, { keep: [loss] });
 
@@ -108,6 +111,7 @@ export class TrainingStep {
       });
     }
     this.moments = moments;
+    this.#constants = [dLoss, maxNorm, this.#schedule];
     this.#update = new Plan(gpu, update, { keep: [this.#clip] });
   }
 
@@ -158,6 +162,7 @@ export class TrainingStep {
     this.#inputs.destroy();
     this.#gradients.destroy();
     this.#update.destroy();
+    for (const tensor of this.#constants) tensor.buffer?.destroy();
   }
 }
 

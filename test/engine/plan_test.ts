@@ -270,14 +270,14 @@ test("describe() counts dispatches and bytes before anything runs", () => {
     numDispatchesByKernel: { matmulFlat: 1, silu: 2, add: 1 },
     bytes: {
       weights: 8 * 8 * 4,
-      gradients: 8 * 8 * 4,
+      gradients: 0, // nothing flows back
       optimizer: 0,
       inputs: activations,
       activations: 4 * activations,
     },
     // h lives throughout; the first silu's memory is free again when the sum is written.
     sharedActivationBytes: 3 * activations,
-    peakBytes: 2 * 8 * 8 * 4 + activations + 3 * activations,
+    peakBytes: 8 * 8 * 4 + activations + 3 * activations,
   });
 });
 
