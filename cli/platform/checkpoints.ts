@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { readdir, stat } from "node:fs/promises";
+import { readdir, rename, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { decodeManifest, MANIFEST_FILE } from "../../model/checkpoint/manifest.ts";
 import { decodeRunJson, TRAINER_FILE } from "../../model/checkpoint/run_state.ts";
 import { readWhole, removeCheckpoint } from "./checkpoint_folder.ts";
 import { CliError, EXIT, failingAs } from "./errors.ts";
-import { fileError } from "./files.ts";
+import { fileError, syncFolder } from "./files.ts";
 
 export { loadCheckpoint, removeCheckpoint, saveCheckpoint } from "./checkpoint_folder.ts";
 
@@ -67,10 +67,15 @@ export async function latestCheckpoint(runFolder: string): Promise<LatestCheckpo
  *
  * @param runFolder Folder of the run.
  * @param keep How many of the newest to keep, at least 1.
+ * @param written The one just written, which stays and says which is best; by default the newest.
  * @returns Paths of those removed.
- * @throws {CliError} If one cannot be removed, or the newest does not say which is best.
+ * @throws {CliError} If one cannot be removed, or the one just written does not say which is best.
  */
-export async function pruneCheckpoints(runFolder: string, keep: number): Promise<string[]> {
+export async function pruneCheckpoints(
+  runFolder: string,
+  keep: number,
+  written?: string,
+): Promise<string[]> {
   if (!Number.isInteger(keep) || keep < 1) {
     throw new RangeError(`Cannot remove checkpoints: at least 1 must be kept, got ${keep}`);
   }
@@ -81,15 +86,45 @@ export async function pruneCheckpoints(runFolder: string, keep: number): Promise
       whole.push(candidate);
     }
   }
-  const newest = whole[0];
+  const [newest] = whole;
   if (newest === undefined || whole.length <= keep) return [];
-  const best = await bestOf(newest.path);
+  const kept = written ?? newest.path;
+  const best = await bestOf(kept);
   const removed = whole
     .slice(keep)
     .map(({ path }) => path)
-    .filter((path) => basename(path) !== best);
+    .filter((path) => path !== kept && basename(path) !== best);
   for (const path of removed) await removeCheckpoint(path);
   return removed;
+}
+
+/**
+ * Sets aside the checkpoints of a run behind a step that it goes back to, whole or not: under
+ * names of their own, they are neither gone on from, nor removed to make room, nor the best.
+ *
+ * @param runFolder Folder of the run, or none.
+ * @param step Step that the run goes on from; its checkpoint and those before stay.
+ * @returns Paths where they lie now, the highest step first.
+ * @throws {CliError} If the system does not allow it.
+ */
+export async function setAsideAfter(runFolder: string, step: number): Promise<string[]> {
+  const later = (await checkpointsOf(runFolder)).filter((candidate) => candidate.step > step);
+  const moved: string[] = [];
+  // The highest first: if the process dies meanwhile, what is left is an earlier state of the run.
+  for (const candidate of later) {
+    const names = await readdir(runFolder);
+    const name = `set-aside-${checkpointName(candidate.step)}`;
+    let path = join(runFolder, name);
+    for (let i = 2; names.includes(basename(path)); i++) path = join(runFolder, `${name}-${i}`);
+    try {
+      await rename(candidate.path, path);
+    } catch (error) {
+      throw fileError("write", path, { error, exitCode: EXIT.failure });
+    }
+    moved.push(path);
+  }
+  if (moved.length > 0) await syncFolder(runFolder);
+  return moved;
 }
 
 /** Checkpoints by name alone, the highest step first. */

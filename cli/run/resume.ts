@@ -2,7 +2,12 @@ import { Fields } from "../../model/checkpoint/fields.ts";
 import type { Checkpoint } from "../../model/checkpoint/checkpoint.ts";
 import { isJsonObject, type JsonObject } from "../../model/checkpoint/strict_json.ts";
 import { INITIAL_STATE, type TrainerState } from "../../model/train/trainer.ts";
-import { latestCheckpoint, listCheckpoints, loadCheckpoint } from "../platform/checkpoints.ts";
+import {
+  latestCheckpoint,
+  listCheckpoints,
+  loadCheckpoint,
+  setAsideAfter,
+} from "../platform/checkpoints.ts";
 import { CliError, EXIT, failingAs } from "../platform/errors.ts";
 import { clearRun, readRunInfo } from "./run_folder.ts";
 import { firstDifference, type RunSettings, settingsToJson } from "./settings.ts";
@@ -15,7 +20,7 @@ export interface StartRequest {
   readonly resumeFrom?: string;
   /** Goes on although settings differ from before. */
   readonly force: boolean;
-  /** Begins anew, and removes what is there. */
+  /** Begins anew, whatever is there. */
   readonly overwrite: boolean;
 }
 
@@ -36,10 +41,7 @@ export interface Start {
  */
 export async function findStart(request: StartRequest): Promise<Start> {
   const { runFolder, settings, resumeFrom, force, overwrite } = request;
-  if (overwrite) {
-    await clearRun(runFolder, await listCheckpoints(runFolder));
-    return { state: INITIAL_STATE };
-  }
+  if (overwrite) return { state: INITIAL_STATE };
   const info = await readRunInfo(runFolder);
   const path =
     resumeFrom === undefined || resumeFrom === "latest" ? await findLatest(runFolder) : resumeFrom;
@@ -66,6 +68,27 @@ export async function findStart(request: StartRequest): Promise<Start> {
   checkModel(checkpoint, settings, path);
   const isSameLength = JSON.stringify(run["length"]) === JSON.stringify(settings.length);
   return { state, checkpoint, ...(isSameLength && { maxSteps }) };
+}
+
+/**
+ * Makes the folder ready for a run that is about to begin: what an earlier run left is removed
+ * with `overwrite`, and else set aside as far as it lies behind the step to go on from.
+ *
+ * Call this when nothing else can keep the run from beginning.
+ *
+ * @throws {CliError} With exit code 1 if the system does not allow it.
+ */
+export async function clearTheWay(
+  { runFolder, overwrite }: Pick<StartRequest, "runFolder" | "overwrite">,
+  { state }: Start,
+): Promise<void> {
+  if (overwrite) {
+    await clearRun(runFolder, await listCheckpoints(runFolder));
+    return;
+  }
+  for (const path of await setAsideAfter(runFolder, state.step)) {
+    process.stderr.write(`Set aside a checkpoint behind step ${state.step}: "${path}"\n`);
+  }
 }
 
 /** The latest checkpoint that is whole; damaged ones are told of and passed over. */

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import { Fields } from "../../model/checkpoint/fields.ts";
 import { type JsonObject, parseJsonObject } from "../../model/checkpoint/strict_json.ts";
@@ -75,10 +75,14 @@ export async function makeRunFolder(folder: string): Promise<void> {
   });
 }
 
+/** What a run leaves in its folder besides checkpoints, and checkpoints that were set aside. */
+const OWN_FILES = /^(run\.json|log\.jsonl|eval(-[\w.-]+)?\.json|set-aside-checkpoint-[\d-]+)$/;
+
 /** Removes a run's files from its folder, and leaves others alone. */
 export async function clearRun(folder: string, checkpoints: readonly string[]): Promise<void> {
-  for (const name of [RUN_FILE, "log.jsonl", "eval.json", "eval-valid.json"]) {
-    await rm(join(folder, name), { force: true });
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names.filter((name) => OWN_FILES.test(name))) {
+    await rm(join(folder, name), { recursive: true, force: true });
   }
   for (const path of checkpoints) await rm(path, { recursive: true, force: true });
 }

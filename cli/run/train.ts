@@ -12,7 +12,7 @@ import { contextFor, type Corpus, type Learning, packCorpus, readCorpus } from "
 import { measure, stepsWithin } from "./measure.ts";
 import { describeRun } from "./plan_report.ts";
 import type { Progress } from "./progress.ts";
-import { findStart, type Start, trainerToJson } from "./resume.ts";
+import { clearTheWay, findStart, type Start, trainerToJson } from "./resume.ts";
 import { captureCheckpoint, restoreMoments } from "./run_checkpoints.ts";
 import { makeRunFolder, writeRunInfo } from "./run_folder.ts";
 import { RunLog } from "./run_log.ts";
@@ -77,12 +77,13 @@ export async function train(request: TrainRequest): Promise<TrainOutcome> {
     const model = await createModel(gpu, settings, start);
     const maxSteps =
       start.maxSteps ?? (await chooseMaxSteps({ gpu, model, settings, learning, begun }));
+    await clearTheWay({ runFolder, overwrite }, start);
     await makeRunFolder(runFolder);
     const info = { settings: settingsToJson(settings), maxSteps, dataFolder: request.dataFolder };
     await writeRunInfo(runFolder, info);
     const log = await RunLog.open(runFolder, start.state.step);
     try {
-      return await new Session(request, {
+      return await new RunPart(request, {
         gpu,
         model,
         settings,
@@ -166,8 +167,8 @@ async function chooseMaxSteps({
   return stepsWithin(available, times, { evalSteps, numValidations: NUM_VALIDATIONS });
 }
 
-/** Everything that a {@linkcode Session} works with. */
-interface SessionParts {
+/** Everything that a {@linkcode RunPart} works with. */
+interface RunMaterials {
   readonly gpu: Gpu;
   readonly model: Transformer;
   readonly settings: RunSettings;
@@ -178,17 +179,17 @@ interface SessionParts {
 }
 
 /** One process's part of a run. */
-class Session {
+class RunPart {
   readonly #request: TrainRequest;
-  readonly #parts: SessionParts;
+  readonly #materials: RunMaterials;
 
-  constructor(request: TrainRequest, parts: SessionParts) {
+  constructor(request: TrainRequest, parts: RunMaterials) {
     this.#request = request;
-    this.#parts = parts;
+    this.#materials = parts;
   }
 
   async run(start: Start): Promise<TrainOutcome> {
-    const { gpu, model, settings, learning, maxSteps, log } = this.#parts;
+    const { gpu, model, settings, learning, maxSteps, log } = this.#materials;
     const { progress, signal, onEvent } = this.#request;
     const { validation } = learning;
     const evalEvery =
@@ -227,7 +228,7 @@ class Session {
   /** After a step only if no validation follows it, which belongs to the step's state. */
   #isTimeToSave(event: TrainerEvent, { evalEvery }: { readonly evalEvery: number }): boolean {
     const { saveSteps } = this.#request;
-    const { maxSteps, learning } = this.#parts;
+    const { maxSteps, learning } = this.#materials;
     const isDue = saveSteps > 0 && event.step % saveSteps === 0;
     if (event.type === "validation") return event.isBest || isDue;
     const isValidated = event.step % evalEvery === 0 || event.step === maxSteps;
@@ -236,7 +237,7 @@ class Session {
 
   async #save(trainer: Trainer): Promise<void> {
     const { runFolder, saveTotalLimit: limit } = this.#request;
-    const { gpu, model, settings, learning, corpus, maxSteps } = this.#parts;
+    const { gpu, model, settings, learning, corpus, maxSteps } = this.#materials;
     const { numBatches } = trainer.state;
     const checkpoint = await captureCheckpoint(
       gpu,
@@ -248,12 +249,17 @@ class Session {
       },
     );
     const files = await encodeCheckpoint(checkpoint);
-    await saveCheckpoint(runFolder, checkpointName(trainer.state.step), files);
-    await pruneCheckpoints(runFolder, limit);
+    const path = await saveCheckpoint(runFolder, checkpointName(trainer.state.step), files);
+    await pruneCheckpoints(runFolder, limit, path);
   }
 
   #outcome(trainer: Trainer, reason: EndReason): TrainOutcome {
     const { step, best } = trainer.state;
-    return { reason, step, maxSteps: this.#parts.maxSteps, ...(best !== undefined && { best }) };
+    return {
+      reason,
+      step,
+      maxSteps: this.#materials.maxSteps,
+      ...(best !== undefined && { best }),
+    };
   }
 }

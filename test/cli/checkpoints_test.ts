@@ -23,6 +23,7 @@ import {
   pruneCheckpoints,
   removeCheckpoint,
   saveCheckpoint,
+  setAsideAfter,
 } from "../../cli/platform/checkpoints.ts";
 import { CliError, EXIT } from "../../cli/platform/errors.ts";
 import { type Checkpoint, encodeCheckpoint } from "../../model/checkpoint/checkpoint.ts";
@@ -319,6 +320,38 @@ test("pruneCheckpoints() does not count damaged checkpoints", async () => {
   truncateSync(join(folder, "checkpoint-3", "model.safetensors"), 10);
   await pruneCheckpoints(folder, 1);
   assert.deepEqual(readdirSync(folder).toSorted(), ["checkpoint-2", "checkpoint-3"]);
+});
+
+test("pruneCheckpoints() keeps the one just written, and the best by it, below later ones", async () => {
+  const folder = emptyFolder();
+  await save(folder, 10);
+  await save(folder, 15);
+  await save(folder, 30, 30, 30);
+  await save(folder, 40, 40, 30);
+  const written = await save(folder, 20, 20, 10);
+  assert.deepEqual(await pruneCheckpoints(folder, 1, written), [
+    join(folder, "checkpoint-30"),
+    join(folder, "checkpoint-15"),
+  ]);
+});
+
+test("setAsideAfter() leaves checkpoints up to the step, and loses none behind it", async () => {
+  const folder = emptyFolder();
+  assert.deepEqual(await setAsideAfter(join(folder, "none"), 1), []);
+  for (const step of [1, 2, 3]) await save(folder, step);
+  renameSync(join(folder, "checkpoint-3"), join(folder, ".checkpoint-3.old"));
+  const aside = (name: string) => join(folder, `set-aside-checkpoint-${name}`);
+  assert.deepEqual(await setAsideAfter(folder, 1), [aside("3"), aside("2")]);
+  assert.equal(await latestMark(folder), 1);
+  await save(folder, 2, 22);
+  assert.deepEqual(await setAsideAfter(folder, 1), [aside("2-2")]);
+  assert.deepEqual(
+    await Promise.all(
+      ["3", "2", "2-2"].map(async (name) => markOf(await loadCheckpoint(aside(name)))),
+    ),
+    [3, 2, 22],
+  );
+  assert.equal(await latestMark(folder), 1);
 });
 
 test("loadCheckpoint() says what is wrong with a path, and exits with the checkpoints' code", async () => {

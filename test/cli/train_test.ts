@@ -121,10 +121,58 @@ test("a run goes on only with the settings and data it began with", async () => 
 test("--overwrite begins anew", async () => {
   const runFolder = join(folder, "anew");
   cpSync(straight, runFolder, { recursive: true });
+  for (const name of ["eval.json", "eval-valid-limit3.json", "notes.json"]) {
+    writeFileSync(join(runFolder, name), "{}");
+  }
   const settings = { ...TINY_SETTINGS, length: { unit: "steps", count: 1 } as const };
   await trainTiny({ dataFolder, runFolder }, { settings, overwrite: true });
   const names = readdirSync(runFolder).toSorted();
-  assert.deepEqual(names, ["checkpoint-1", "log.jsonl", "run.json"]);
+  assert.deepEqual(names, ["checkpoint-1", "log.jsonl", "notes.json", "run.json"]);
+});
+
+test("going back to a checkpoint sets later ones aside, and the run goes on from its own", async () => {
+  const runFolder = join(folder, "back");
+  await trainTiny({ dataFolder, runFolder }, { saveSteps: 1, saveTotalLimit: 12 });
+  const resumeFrom = join(runFolder, "checkpoint-4");
+  const controller = new AbortController();
+  const stopped = await trainTiny(
+    { dataFolder, runFolder },
+    {
+      resumeFrom,
+      saveSteps: 1,
+      saveTotalLimit: 1,
+      signal: controller.signal,
+      onEvent: ({ type, step }) => {
+        if (type === "step" && step === 7) controller.abort();
+      },
+    },
+  );
+  assert.equal(stopped.step, 7);
+  const names = readdirSync(runFolder).filter((name) => name.startsWith("checkpoint-"));
+  assert.deepEqual(names.toSorted(), [
+    ...(stopped.best!.step < 7 ? [`checkpoint-${stopped.best!.step}`] : []),
+    "checkpoint-7",
+  ]);
+  assert.ok(readdirSync(runFolder).includes("set-aside-checkpoint-12"));
+  const begins = () => readLog(runFolder).filter(({ type }) => type === "begin");
+  await trainTiny({ dataFolder, runFolder });
+  assert.equal(begins().at(-1)?.["step"], 7);
+  assert.ok(modelBytes(runFolder).equals(modelBytes(straight)));
+});
+
+test("--overwrite leaves the earlier run alone when no adapter opens", async () => {
+  const runFolder = join(folder, "kept");
+  cpSync(straight, runFolder, { recursive: true });
+  const before = readdirSync(runFolder);
+  const adapter = process.env["TENURE_ADAPTER"];
+  process.env["TENURE_ADAPTER"] = "none of these";
+  try {
+    await assert.rejects(trainTiny({ dataFolder, runFolder }, { overwrite: true }));
+  } finally {
+    if (adapter === undefined) delete process.env["TENURE_ADAPTER"];
+    else process.env["TENURE_ADAPTER"] = adapter;
+  }
+  assert.deepEqual(readdirSync(runFolder), before);
 });
 
 test("resuming without a checkpoint, or from a damaged one, exits with 5", async () => {
