@@ -21,118 +21,124 @@ const { numpy: np, nn, tree } = jax;
 await jax.init();
 jax.defaultDevice("webgpu");
 
-type Arrays = Record<string, InstanceType<typeof np.Array>>;
+type Matrix = InstanceType<typeof np.Array>;
+/** Arrays by weight name: the weights, their moments or their gradients. */
+type ByName = Record<string, Matrix>;
 
-const { dModel, numBlocks, numHeads, headDim, vocabSize, eps } = SMALL_GPT;
+const { dModel, dHidden, numBlocks, numHeads, headDim, vocabSize, eps } = SMALL_GPT;
 const { numRows, seqLen } = SMALL_GPT_BATCH;
 const { beta1, beta2, weightDecay } = SMALL_GPT_OPTIMIZER;
-const batch = smallGptBatch();
-const weights = smallGptWeights();
-const shapes: Record<string, [number, number]> = {};
-for (const [name, values] of weights) {
-  const matrix = !name.endsWith("norm.weight");
-  const dIn = name.includes("down_proj") ? SMALL_GPT.dHidden : dModel;
-  if (matrix) shapes[name] = [values.length / dIn, dIn];
-}
-const arrays = (make: (values: Float32Array<ArrayBuffer>) => InstanceType<typeof np.Array>) =>
-  Object.fromEntries(
-    [...weights].map(([name, values]) => {
-      const flat = make(values);
-      const shape = shapes[name];
-      return [name, shape === undefined ? flat : flat.reshape(shape)];
-    }),
-  ) as Arrays;
 
-const tokens = np.array(Int32Array.from(batch.tokens)).reshape([numRows, seqLen]);
-const targets = np.array(Int32Array.from(batch.targets));
-const future = Float32Array.from({ length: seqLen * seqLen }, (_, i) =>
-  i % seqLen > Math.floor(i / seqLen) ? -1e30 : 0,
-);
-const mask = np.array(future).reshape([seqLen, seqLen]);
-
-const linear = (x: InstanceType<typeof np.Array>, weight: InstanceType<typeof np.Array>) =>
-  np.matmul(x, weight.transpose([1, 0]));
-
-function rmsNorm(x: InstanceType<typeof np.Array>, gain: InstanceType<typeof np.Array>) {
-  const meanSquare = np.square(x.ref).mean(-1, { keepdims: true });
-  return x.mul(np.reciprocal(np.sqrt(meanSquare.add(eps)))).mul(gain);
-}
-
-function lossOf(w: Arrays, x: typeof tokens, y: typeof targets, causal: typeof mask) {
-  const heads = (a: InstanceType<typeof np.Array>) =>
-    a.reshape([numRows, seqLen, numHeads, headDim]);
-  let h = np.take(w["model.embed_tokens.weight"]!, x, 0).add(w["model.embed_positions.weight"]!);
-  for (let block = 0; block < numBlocks; block++) {
-    const of = (part: string) => w[`model.layers.${block}.${part}.weight`]!;
-    const normed = rmsNorm(h.ref, of("input_layernorm"));
-    const q = heads(linear(normed.ref, of("self_attn.q_proj"))).transpose([0, 2, 1, 3]);
-    const k = heads(linear(normed.ref, of("self_attn.k_proj"))).transpose([0, 2, 3, 1]);
-    const v = heads(linear(normed, of("self_attn.v_proj"))).transpose([0, 2, 1, 3]);
-    const scores = np
-      .matmul(q, k)
-      .mul(1 / Math.sqrt(headDim))
-      .add(causal.ref);
-    const attended = np.matmul(nn.softmax(scores, -1), v).transpose([0, 2, 1, 3]);
-    h = h.add(linear(attended.reshape([numRows, seqLen, dModel]), of("self_attn.o_proj")));
-    const hidden = linear(rmsNorm(h.ref, of("post_attention_layernorm")), of("mlp.up_proj"));
-    h = h.add(linear(nn.silu(hidden), of("mlp.down_proj")));
+/** An array for every weight, filled by `make`. */
+function forEveryWeight(make: (values: Float32Array<ArrayBuffer>) => Matrix): ByName {
+  const made: ByName = {};
+  for (const [name, values] of smallGptWeights()) {
+    const dIn = name.includes("down_proj") ? dHidden : dModel;
+    const isGain = name.endsWith("norm.weight");
+    made[name] = isGain ? make(values) : make(values).reshape([values.length / dIn, dIn]);
   }
-  causal.dispose();
-  const logits = linear(rmsNorm(h, w["model.norm.weight"]!), w["lm_head.weight"]!);
-  const logProbabilities = nn.logSoftmax(logits.reshape([numRows * seqLen, vocabSize]), -1);
-  return logProbabilities
-    .mul(nn.oneHot(y, vocabSize))
-    .sum()
-    .mul(-1 / (numRows * seqLen));
+  return made;
 }
 
+// jax-js counts references: an array is consumed by its use unless `.ref` is passed.
+
+const project = (x: Matrix, weight: Matrix): Matrix => np.matmul(x, weight.transpose([1, 0]));
+
+function normalize(x: Matrix, gain: Matrix): Matrix {
+  const scale = np.sqrt(np.square(x.ref).mean(-1, { keepdims: true }).add(eps));
+  return x.div(scale).mul(gain);
+}
+
+/** The weights of one block, by the short names that the maths uses. */
+function blockOf(weights: ByName, index: number) {
+  const take = (part: string): Matrix => weights[`model.layers.${index}.${part}.weight`]!;
+  return {
+    norms: [take("input_layernorm"), take("post_attention_layernorm")] as const,
+    q: take("self_attn.q_proj"),
+    k: take("self_attn.k_proj"),
+    v: take("self_attn.v_proj"),
+    output: take("self_attn.o_proj"),
+    up: take("mlp.up_proj"),
+    down: take("mlp.down_proj"),
+  };
+}
+
+type Block = ReturnType<typeof blockOf>;
+
+function attend(x: Matrix, { q, k, v, output }: Block, mask: Matrix): Matrix {
+  const split = (a: Matrix, axes: number[]): Matrix =>
+    a.reshape([numRows, seqLen, numHeads, headDim]).transpose(axes);
+  const queries = split(project(x.ref, q), [0, 2, 1, 3]).mul(1 / Math.sqrt(headDim));
+  const keys = split(project(x.ref, k), [0, 2, 3, 1]);
+  const values = split(project(x, v), [0, 2, 1, 3]);
+  const probabilities = nn.softmax(np.matmul(queries, keys).add(mask), -1);
+  const mixed = np.matmul(probabilities, values).transpose([0, 2, 1, 3]);
+  return project(mixed.reshape([numRows, seqLen, dModel]), output);
+}
+
+function meanLoss(weights: ByName, tokens: Matrix, targets: Matrix, mask: Matrix): Matrix {
+  const { "model.embed_tokens.weight": words, "model.embed_positions.weight": places } = weights;
+  let x = np.take(words!, tokens, 0).add(places!);
+  for (let index = 0; index < numBlocks; index++) {
+    const block = blockOf(weights, index);
+    x = x.ref.add(attend(normalize(x, block.norms[0]), block, mask.ref));
+    const hidden = nn.silu(project(normalize(x.ref, block.norms[1]), block.up));
+    x = x.add(project(hidden, block.down));
+  }
+  mask.dispose();
+  const logits = project(normalize(x, weights["model.norm.weight"]!), weights["lm_head.weight"]!);
+  const flat = logits.reshape([numRows * seqLen, vocabSize]);
+  const picked = nn.logSoftmax(flat, -1).mul(nn.oneHot(targets, vocabSize));
+  return picked.sum().mul(-1 / (numRows * seqLen));
+}
+
+/** One AdamW step; `corrections` are 1 / (1 − βᵗ). */
 const step = jax.jit(
   (
-    w: Arrays,
-    m: Arrays,
-    v: Arrays,
-    x: typeof tokens,
-    y: typeof targets,
-    causal: typeof mask,
-    correction1: InstanceType<typeof np.Array>,
-    correction2: InstanceType<typeof np.Array>,
+    old: { weights: ByName; means: ByName; squares: ByName },
+    data: { tokens: Matrix; targets: Matrix; mask: Matrix },
+    corrections: { first: Matrix; second: Matrix },
   ) => {
-    const [loss, gradients] = jax.valueAndGrad(lossOf)(tree.ref(w), x, y, causal);
-    const next: { w: Arrays; m: Arrays; v: Arrays } = { w: {}, m: {}, v: {} };
-    for (const name of Object.keys(w)) {
-      const g = (gradients as Arrays)[name]!;
-      next.m[name] = m[name]!.mul(beta1).add(g.ref.mul(1 - beta1));
-      next.v[name] = v[name]!.mul(beta2).add(np.square(g).mul(1 - beta2));
-      const mean = next.m[name].ref.mul(correction1.ref);
-      const deviation = np.sqrt(next.v[name].ref.mul(correction2.ref)).add(SMALL_GPT_OPTIMIZER.eps);
-      const update = mean.div(deviation).add(w[name]!.ref.mul(weightDecay));
-      next.w[name] = w[name]!.sub(update.mul(SMALL_GPT_LEARNING_RATE));
+    const { tokens, targets, mask } = data;
+    const differentiate = jax.valueAndGrad(meanLoss);
+    const [loss, gradients] = differentiate(tree.ref(old.weights), tokens, targets, mask);
+    const weights: ByName = {};
+    const means: ByName = {};
+    const squares: ByName = {};
+    for (const [name, gradient] of Object.entries(gradients as ByName)) {
+      const mean = old.means[name]!.mul(beta1).add(gradient.ref.mul(1 - beta1));
+      const square = old.squares[name]!.mul(beta2).add(np.square(gradient).mul(1 - beta2));
+      const direction = mean.ref
+        .mul(corrections.first.ref)
+        .div(np.sqrt(square.ref.mul(corrections.second.ref)).add(SMALL_GPT_OPTIMIZER.eps));
+      const change = direction.add(old.weights[name]!.ref.mul(weightDecay));
+      weights[name] = old.weights[name]!.sub(change.mul(SMALL_GPT_LEARNING_RATE));
+      means[name] = mean;
+      squares[name] = square;
     }
-    correction1.dispose();
-    correction2.dispose();
-    return [loss, next.w, next.m, next.v] as const;
+    corrections.first.dispose();
+    corrections.second.dispose();
+    return { loss, next: { weights, means, squares } };
   },
 );
 
+const batch = smallGptBatch();
+const tokens = np.array(Int32Array.from(batch.tokens)).reshape([numRows, seqLen]);
+const targets = np.array(Int32Array.from(batch.targets));
+const isFuture = (i: number) => i % seqLen > Math.floor(i / seqLen);
+const masked = Float32Array.from({ length: seqLen ** 2 }, (_, i) => (isFuture(i) ? -1e30 : 0));
+const mask = np.array(masked).reshape([seqLen, seqLen]);
+const zeros = (values: Float32Array<ArrayBuffer>): Matrix => np.zeros([values.length]);
 let state = {
-  w: arrays((values) => np.array(values)),
-  m: arrays((values) => np.zeros([values.length])),
-  v: arrays((values) => np.zeros([values.length])),
+  weights: forEveryWeight((values) => np.array(values)),
+  means: forEveryWeight(zeros),
+  squares: forEveryWeight(zeros),
 };
 await measure(SMALL_GPT_LOSSES.length + numTimedSteps, async (count) => {
-  const correction1 = np.array(1 / (1 - beta1 ** count));
-  const correction2 = np.array(1 / (1 - beta2 ** count));
-  const { w, m, v } = state;
-  const [loss, nextW, nextM, nextV] = step(
-    w,
-    m,
-    v,
-    tokens.ref,
-    targets.ref,
-    mask.ref,
-    correction1,
-    correction2,
-  );
-  state = { w: nextW as Arrays, m: nextM as Arrays, v: nextV as Arrays };
+  const data = { tokens: tokens.ref, targets: targets.ref, mask: mask.ref };
+  const first = np.array(1 / (1 - beta1 ** count));
+  const second = np.array(1 / (1 - beta2 ** count));
+  const { loss, next } = step(state, data, { first, second });
+  state = next;
   return (await loss.data())[0]!;
 });
