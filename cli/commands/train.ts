@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { formatFigure } from "../../model/occupation/table.ts";
 import { EXIT } from "../platform/errors.ts";
 import { type Kernels, KERNELS } from "../run/device.ts";
 import { realNumber, wholeNumber } from "../run/flags.ts";
@@ -75,7 +76,7 @@ export function trainCommand(program: Command): void {
     const held =
       best === undefined
         ? ""
-        : ` Best perplexity of held-out titles: ${Math.exp(best.loss).toFixed(3)} at step ${best.step}.`;
+        : ` Best perplexity of held-out titles: ${formatFigure(Math.exp(best.loss))} at step ${best.step}.`;
     if (reason === "interrupted") {
       process.stderr.write(`Saved at step ${step}. Run the same command again to go on.\n`);
       process.exitCode = EXIT.retry;
@@ -115,7 +116,7 @@ function addModelFlags(command: Command): void {
     .option("--num-heads <n>", "query heads", size)
     .option("--num-kv-heads <n>", "key and value heads (default: as query heads)", size)
     .option("--head-dim <n>", "width of a head (default: model by heads)", size)
-    .option("--dropout <share>", "share dropped (default: 0.1)", realNumber({ most: 0.99 }));
+    .option("--dropout <share>", "share dropped (default: 0.05)", realNumber({ most: 0.99 }));
 }
 
 function addLengthFlags(command: Command): void {

@@ -33,7 +33,7 @@ export function sizes(choice: SizeChoice): ModelSizes {
   const { dModel, numHeads } = choice;
   return {
     ...rest,
-    dropout: 0.1,
+    dropout: 0.05,
     numKvHeads: numHeads,
     headDim: Math.max(2, 2 * Math.floor(dModel / numHeads / 2)),
     ...choice,

@@ -1,5 +1,6 @@
 import type { TrainerEvent, TrainerState } from "../../model/train/trainer.ts";
 import { forwardFlopsPerToken } from "../../model/transformer/flops.ts";
+import { formatFigure } from "../../model/occupation/table.ts";
 import { formatDuration, type Progress } from "./progress.ts";
 import type { RunSettings } from "./settings.ts";
 
@@ -11,6 +12,7 @@ export class TrainingProgress {
   readonly #progress: Progress;
   readonly #settings: RunSettings;
   readonly #maxSteps: number;
+  readonly #evalEvery: number;
   readonly #begin: TrainerState;
   #stepMs: number | undefined;
   #loss: number | undefined;
@@ -21,12 +23,15 @@ export class TrainingProgress {
     run: {
       readonly settings: RunSettings;
       readonly maxSteps: number;
+      /** Steps between validations. */
+      readonly evalEvery: number;
       readonly start: TrainerState;
     },
   ) {
     this.#progress = progress;
     this.#settings = run.settings;
     this.#maxSteps = run.maxSteps;
+    this.#evalEvery = run.evalEvery;
     this.#begin = run.start;
   }
 
@@ -59,10 +64,12 @@ export class TrainingProgress {
       const gigaflops = (3 * forwardFlopsPerToken(model, batch.seqLen) * rate) / 1e9;
       const parts = [
         `step ${step}/${this.#maxSteps}`,
-        `loss ${this.#loss!.toFixed(3)}`,
+        `loss ${formatFigure(this.#loss!)}`,
         `${Math.round(rate).toLocaleString("en")} tokens/s`,
         `${gigaflops.toFixed(1)} GFLOP/s`,
-        ...(this.#validation ? [`perplexity ${Math.exp(this.#validation.loss).toFixed(3)}`] : []),
+        ...(this.#validation
+          ? [`perplexity ${formatFigure(Math.exp(this.#validation.loss))}`]
+          : []),
         `${formatDuration(this.#left(step))} left`,
       ];
       return parts.join(" · ");
@@ -74,16 +81,16 @@ export class TrainingProgress {
     this.#validation = event;
     const note = isBest ? "the best so far" : "no better";
     this.#progress.line(
-      `Step ${step}: perplexity of held-out titles ${Math.exp(loss).toFixed(3)}, ${note}`,
+      `Step ${step}: perplexity of held-out titles ${formatFigure(Math.exp(loss))}, ${note}`,
     );
   }
 
   #left(step: number): number {
     const steps = (this.#maxSteps - step) * this.#stepMs!;
     if (this.#validation === undefined) return steps;
-    const taken = this.#validation.step;
-    const { evalSteps } = this.#settings.validation;
-    const numLeft = evalSteps > 0 ? (this.#maxSteps - taken) / evalSteps : 0;
+    // One is due at the end as well; that of this very step is still to come.
+    const due = (upTo: number) => Math.ceil(upTo / this.#evalEvery);
+    const numLeft = due(this.#maxSteps) - Math.floor((step - 1) / this.#evalEvery);
     return steps + numLeft * this.#validation.ms;
   }
 }

@@ -22,9 +22,9 @@ export function perplexityTable(
   }
   const rows = evaluations.map((evaluation) => [
     evaluation.name,
-    `${figure(perplexity(evaluation))} (${standardError(evaluation, options).toFixed(3)})`,
-    ...KINDS.map((kind) => figure(perplexity(evaluation, { kind }))),
-    figure(perplexity(evaluation, { variant: "raw" })),
+    `${formatFigure(perplexity(evaluation))} (${formatFigure(standardError(evaluation, options))})`,
+    ...KINDS.map((kind) => formatFigure(perplexity(evaluation, { kind }))),
+    formatFigure(perplexity(evaluation, { variant: "raw" })),
   ]);
   return alignTable([
     ["perplexity", "all (s.e.)", ...KINDS, "all, unnormalized"],
@@ -61,7 +61,9 @@ export function alignTable(rows: readonly (readonly string[])[]): string {
   return [lines[0], `|${rule.join("|")}|`, ...lines.slice(1)].join("\n");
 }
 
-function figure(value: number): string {
+/** A perplexity, or a figure like it, for people: `"7.312"`, `"451.3"`, `"> 1e6"`; `"-"` if there is none. */
+export function formatFigure(value: number): string {
   if (Number.isNaN(value)) return "-";
-  return value === Infinity ? "∞" : value.toFixed(value < 100 ? 3 : 1);
+  if (value === Infinity) return "∞";
+  return value > 1e6 ? "> 1e6" : value.toFixed(value < 100 ? 3 : 1);
 }
