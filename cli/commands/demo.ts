@@ -21,7 +21,7 @@ replaced.
 
 Examples:
   $ tenure demo
-  $ TENURE_ADAPTER=swiftshader tenure demo -o /tmp/demo`,
+  $ TENURE_ADAPTER=swiftshader tenure demo -o runs/slow`,
     )
     .action(async ({ output, seed }: { readonly output: string; readonly seed: number }) => {
       const begin = performance.now();

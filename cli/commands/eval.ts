@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
-import { perplexityTable } from "../../model/occupation/table.ts";
+import { formatFigure, perplexityTable } from "../../model/occupation/table.ts";
+import { DEFAULT_TOLERANCE } from "../run/eval_report.ts";
 import { type EvalResult, evaluateRun } from "../run/evaluate.ts";
 import { realNumber, wholeNumber } from "../run/flags.ts";
 import { formatDuration, Progress } from "../run/progress.ts";
@@ -7,6 +8,7 @@ import { formatDuration, Progress } from "../run/progress.ts";
 /** Flags of `tenure eval`. */
 interface EvalFlags {
   readonly data?: string;
+  readonly otherData?: boolean;
   readonly split: "test" | "valid";
   readonly limit: number;
   readonly tolerance: number;
@@ -20,6 +22,7 @@ export function evalCommand(program: Command): void {
     .description("Measure the perplexity of a trained model beside empirical baselines.")
     .argument("<model>", "folder of a run (its best checkpoint) or of a checkpoint")
     .option("--data <folder>", "prepared folder (default: the one it learned from)")
+    .option("--other-data", "allow data that the run did not learn from")
     .addOption(
       new Option("--split <part>", "people to judge by").choices(["test", "valid"]).default("test"),
     )
@@ -28,14 +31,18 @@ export function evalCommand(program: Command): void {
       "--tolerance <p>",
       "probability that may stay unexplored at an observation; 0 explores every title",
       realNumber({ most: 1 }),
-      1e-3,
+      DEFAULT_TOLERANCE,
     )
     .option("--json", "print one JSON object instead of a table")
     .addHelpText(
       "after",
       `
-The baselines learn from the training people of the same folder. Writes eval.json
-(or eval-valid.json) into the folder of the run.
+The baselines learn from the training people of the same folder. Writes eval.json into
+the folder of the run; with a checkpoint, --split valid, --limit, --tolerance or other
+data, a name that says so, as eval-valid-limit100.json.
+
+--data must have the training people that the run learned from. --other-data allows
+others, and refuses people whose ids the run has seen, as far as its own are there.
 
 Examples:
   $ tenure eval runs/small
@@ -43,10 +50,11 @@ Examples:
   $ tenure eval runs/small --json | jq '.models[0].perplexity'`,
     )
     .action(async (model: string, flags: EvalFlags) => {
-      const { data, split, limit, tolerance, json } = flags;
+      const { data, otherData, split, limit, tolerance, json } = flags;
       const result = await evaluateRun({
         model,
         ...(data !== undefined && { dataFolder: data }),
+        otherData: otherData === true,
         split,
         limit,
         tolerance,
@@ -58,11 +66,12 @@ Examples:
 }
 
 /** The table and what to know about it. */
-export function formatResult({ report, evaluations }: EvalResult): string {
-  const { checkpoint, numPeople, split, tolerance, unexplored, differences, seconds } = report;
+export function formatResult({ report, evaluations, file }: EvalResult): string {
+  const { checkpoint, numPeople, split, tolerance, unexplored, differences, truth, seconds } =
+    report;
   const lines = differences.map(
     ({ to, difference, standardError }) =>
-      `Language model minus ${to}: ${signed(difference)} (s.e. ${standardError.toFixed(3)})`,
+      `Language model minus ${to}: ${signed(difference)} (s.e. ${formatFigure(standardError)})`,
   );
   const pruning =
     tolerance === 0
@@ -70,12 +79,18 @@ export function formatResult({ report, evaluations }: EvalResult): string {
       : `at most ${unexplored.largest.toExponential(1)} of probability unexplored at an observation, ${unexplored.mean.toExponential(1)} on average`;
   return [
     perplexityTable(evaluations),
+    ...(truth === undefined
+      ? []
+      : [
+          `True entropy: ${truth.entropy.toFixed(3)} nats an observation, a perplexity of ${formatFigure(truth.perplexity)} that no model can expect to beat.`,
+        ]),
     "",
     ...lines,
     `${checkpoint}: ${numPeople} ${split} people in ${formatDuration(1000 * seconds)}; ${pruning}.`,
+    file === undefined ? "The checkpoint lies in no run: no report written." : `Report: ${file}`,
   ].join("\n");
 }
 
 function signed(value: number): string {
-  return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(3)}`;
+  return `${value < 0 ? "−" : "+"}${formatFigure(Math.abs(value))}`;
 }

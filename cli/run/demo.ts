@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { AdapterKind } from "../platform/adapter.ts";
 import { openAdapter } from "../platform/dawn.ts";
 import { CliError, EXIT } from "../platform/errors.ts";
+import { DEFAULT_TOLERANCE } from "./eval_report.ts";
 import { type EvalResult, evaluateRun } from "./evaluate.ts";
 import { prepare } from "./prepare.ts";
 import { openPrepared, readSplit } from "./prepared.ts";
@@ -91,6 +92,7 @@ export async function demo(request: DemoRequest): Promise<DemoResult> {
     },
     overwrite: true,
   });
+  if (signal.aborted) throw interrupted();
   progress.line(`${countTable(counts)}\n\n2. Train a transformer on their resumes`);
   const { reason } = await train({
     dataFolder,
@@ -102,22 +104,26 @@ export async function demo(request: DemoRequest): Promise<DemoResult> {
     progress,
     signal,
   });
-  if (reason === "interrupted") {
-    throw new CliError(
-      EXIT.failure,
-      "Cannot finish the demo: it must run to its end, got interrupted; the next one begins anew",
-    );
-  }
+  if (reason === "interrupted") throw interrupted();
   progress.line("\n3. Ask it for every year of the test people, beside the baselines");
   const evaluation = await evaluateRun({
     model: runFolder,
     split: "test",
     limit: 0,
-    tolerance: 1e-3,
+    tolerance: DEFAULT_TOLERANCE,
     progress,
+    signal,
   });
   const [example] = await readSplit(await openPrepared(dataFolder), "test");
   return { evaluation, exampleId: example!.id };
+}
+
+/** There is nothing to go on with, hence no exit code that says so. */
+function interrupted(): CliError {
+  return new CliError(
+    EXIT.failure,
+    "Cannot finish the demo: it must run to its end, got interrupted; the next one begins anew",
+  );
 }
 
 function settingsOf({ model, epochs, numRows }: DemoPlan, seed: number): TrainRequest["settings"] {

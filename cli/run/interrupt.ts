@@ -14,7 +14,7 @@ export async function interruptibly<T>(work: (signal: AbortSignal) => Promise<T>
     if (controller.signal.aborted) process.exit(128 + constants.signals[name]);
     controller.abort();
     process.stderr.write(
-      `\ntenure: ${name}: saving after the step in progress; once more ends at once\n`,
+      `\n${name}: stopping after the step in progress; once more ends at once\n`,
     );
   };
   for (const name of SIGNALS) process.on(name, stop);

@@ -59,14 +59,14 @@ export async function readCorpus(folder: string): Promise<Corpus> {
 /**
  * Packs people into batches.
  *
- * @throws {CliError} With exit code 2 if a row is too short for a resume.
+ * @throws {CliError} With exit code 3 if a row is too short for a year of a resume.
  */
 export async function packCorpus(
   { prepared, train, valid }: Corpus,
   { batch, seed }: { readonly batch: BatchSettings; readonly seed: number },
 ): Promise<Learning> {
   const options = { ...batch, seed, padId: prepared.tokenizer.padId };
-  return failingAs(EXIT.usage, () => ({
+  return failingAs(EXIT.data, () => ({
     train: trainingData(train, options),
     validation: valid.length === 0 ? undefined : validationData(valid, options),
   }));
@@ -80,7 +80,23 @@ export function contextFor({ longest }: Corpus, { seqLen }: BatchSettings): numb
       `Cannot train on these careers: a resume must have at most ${MAX_CONTEXT} tokens, got ${longest}; prepare with --last-rows or a larger --vocab-size`,
     );
   }
-  return Math.ceil(Math.max(seqLen, longest) / 64) * 64;
+  return roundedContext(Math.max(seqLen, longest));
+}
+
+/** The next context that a model may have. */
+export function roundedContext(length: number): number {
+  return Math.ceil(length / 64) * 64;
+}
+
+/**
+ * What to know before training on rows that are shorter than some resumes.
+ *
+ * @returns A line with the remedy; undefined if each resume fits a row.
+ */
+export function shortRowsNote(corpus: Corpus, { seqLen }: BatchSettings): string | undefined {
+  const numLonger = corpus.train.filter(({ tokens }) => tokens.length > seqLen).length;
+  if (numLonger === 0) return undefined;
+  return `Note: ${numLonger} of ${corpus.train.length} resumes are longer than a row of ${seqLen} tokens, and are cut into windows: training never sees the later positions at which evaluation reads them whole; train with --seq-len ${roundedContext(corpus.longest)}`;
 }
 
 /** Longest resume, in tokens; some three hundred years of a career. */

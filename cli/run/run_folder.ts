@@ -7,7 +7,7 @@ import { writeAtomically } from "../platform/files.ts";
 import { packageVersion } from "../platform/version.ts";
 
 /** Name of the file that says what a run is. */
-const RUN_FILE = "run.json";
+export const RUN_FILE = "run.json";
 
 const RUN_FORMAT = "tenure-run";
 
@@ -81,7 +81,7 @@ const OWN_FILES = /^(run\.json|log\.jsonl|eval(-[\w.-]+)?\.json|set-aside-checkp
 /** Removes a run's files from its folder, and leaves others alone. */
 export async function clearRun(folder: string, checkpoints: readonly string[]): Promise<void> {
   const names = await readdir(folder).catch(() => []);
-  for (const name of names.filter((name) => OWN_FILES.test(name))) {
+  for (const name of names.filter((each) => OWN_FILES.test(each))) {
     await rm(join(folder, name), { recursive: true, force: true });
   }
   for (const path of checkpoints) await rm(path, { recursive: true, force: true });

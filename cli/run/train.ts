@@ -8,7 +8,14 @@ import { EXIT, failingAs } from "../platform/errors.ts";
 import { packageVersion } from "../platform/version.ts";
 import { batchesFrom, epochsOf, stepsOfEpochs } from "./batches.ts";
 import { withDevice } from "./device.ts";
-import { contextFor, type Corpus, type Learning, packCorpus, readCorpus } from "./learning.ts";
+import {
+  contextFor,
+  type Corpus,
+  type Learning,
+  packCorpus,
+  readCorpus,
+  shortRowsNote,
+} from "./learning.ts";
 import { measure, stepsWithin } from "./measure.ts";
 import { describeRun } from "./plan_report.ts";
 import type { Progress } from "./progress.ts";
@@ -122,7 +129,10 @@ async function open(
     data: corpus.sums,
   };
   await failingAs(EXIT.usage, () => checkConfig(settings.model));
-  return { corpus, settings, learning: await packCorpus(corpus, { batch, seed }) };
+  const learning = await packCorpus(corpus, { batch, seed });
+  const note = shortRowsNote(corpus, batch);
+  if (note !== undefined) request.progress.line(note);
+  return { corpus, settings, learning };
 }
 
 async function createModel(gpu: Gpu, settings: RunSettings, start?: Start): Promise<Transformer> {
@@ -200,7 +210,12 @@ class RunPart {
       () => new Trainer(gpu, model, options, start.state),
     );
     if (start.checkpoint !== undefined) restoreMoments(gpu, trainer, start.checkpoint);
-    const report = new TrainingProgress(progress, { settings, maxSteps, start: start.state });
+    const report = new TrainingProgress(progress, {
+      settings,
+      maxSteps,
+      evalEvery,
+      start: start.state,
+    });
     report.begin(model.numParameters);
     await log.append({ type: "begin", step: start.state.step, tenure: packageVersion() });
     const patience = options.patience ?? Infinity;

@@ -9,7 +9,7 @@ import { LanguageModel } from "../../model/occupation/language_model.ts";
 import { Transformer } from "../../model/transformer/transformer.ts";
 import { latestCheckpoint, loadCheckpoint } from "../platform/checkpoints.ts";
 import { CliError, EXIT, failingAs } from "../platform/errors.ts";
-import { holds } from "./run_folder.ts";
+import { holds, RUN_FILE } from "./run_folder.ts";
 import { wordingOfSettings } from "./settings.ts";
 import { resumeOptions, type Wording } from "./wording.ts";
 
@@ -17,8 +17,10 @@ import { resumeOptions, type Wording } from "./wording.ts";
 export interface TrainedModel {
   /** Folder of the checkpoint. */
   readonly path: string;
-  /** Folder of the run that the checkpoint belongs to. */
-  readonly runFolder: string;
+  /** Folder of the run that the checkpoint belongs to; none if it lies elsewhere. */
+  readonly runFolder?: string;
+  /** Whether this very checkpoint was asked for, not the best one of its run. */
+  readonly isChosen: boolean;
   readonly checkpoint: Checkpoint;
   readonly step: number;
   readonly settings: JsonObject;
@@ -38,6 +40,8 @@ const CONFIG_FILE = "config.json";
 export async function openTrainedModel(path: string): Promise<TrainedModel> {
   const isCheckpoint = await holds(path, CONFIG_FILE);
   const folder = isCheckpoint ? path : await bestCheckpoint(path);
+  const parent = dirname(resolve(path));
+  const runFolder = isCheckpoint ? ((await holds(parent, RUN_FILE)) ? parent : undefined) : path;
   const checkpoint = await loadCheckpoint(folder, { trainer: false });
   return failingAs(EXIT.checkpoint, async () => {
     const { step, settings } = await readSettings(folder);
@@ -46,7 +50,8 @@ export async function openTrainedModel(path: string): Promise<TrainedModel> {
     }
     return {
       path: folder,
-      runFolder: isCheckpoint ? dirname(resolve(path)) : path,
+      ...(runFolder !== undefined && { runFolder }),
+      isChosen: isCheckpoint,
       checkpoint,
       step,
       settings,

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { EXIT } from "../../cli/platform/errors.ts";
-import type { EvalReport } from "../../cli/run/evaluate.ts";
+import type { EvalReport } from "../../cli/run/eval_report.ts";
 import type { Prediction } from "../../cli/run/predict.ts";
 import { readLog, temporaryFolder } from "./run_support.ts";
 
@@ -62,6 +62,8 @@ test("tenure eval shows the model beside baselines and the truth, and writes eva
   ]) {
     assert.match(stdout, new RegExp(`^\\| ${name} +\\| +[\\d.]+ \\([\\d.]+\\) \\|`, "m"));
   }
+  assert.match(stdout, /^True entropy: \d\.\d+ nats an observation, a perplexity of \d/m);
+  assert.match(stdout, /^Report: .*eval\.json$/m);
   assert.match(stdout, /^Language model minus first-order back-off: [+−]\d/m);
   const report = JSON.parse(readFileSync(join(run, "eval.json"), "utf8")) as EvalReport;
   assert.equal(report.numPeople, 12);
@@ -187,7 +189,7 @@ test("wrong input gets one line and its own exit code", () => {
       /It must be a number of at least 0/,
     ],
     [
-      EXIT.usage,
+      EXIT.data,
       ["train", data, "-o", out, "--seq-len", "16"],
       /Cannot pack the resume .*raise seqLen/,
     ],

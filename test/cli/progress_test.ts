@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatDuration, Progress } from "../../cli/run/progress.ts";
+import type { RunSettings } from "../../cli/run/settings.ts";
+import { TrainingProgress } from "../../cli/run/training_progress.ts";
+import { TINY_SETTINGS, WORDING } from "./run_support.ts";
 
 /** Progress at times of the test's choosing, and what it wrote. */
 function recorded(isTTY: boolean): { progress: Progress; at: (ms: number) => void; out: string[] } {
@@ -37,4 +40,33 @@ test("formatDuration() speaks of seconds, minutes, hours", () => {
     "1 h 00 min",
     "2 h 10 min",
   ]);
+});
+
+test("the time left of a training run holds the validations that are to come", () => {
+  const { progress, at, out } = recorded(false);
+  const settings: RunSettings = {
+    ...TINY_SETTINGS,
+    model: { ...TINY_SETTINGS.model, vocabSize: 300, maxSeqLen: 256 },
+    // The default, which depends on the number of steps.
+    validation: { evalSteps: 0, patience: 0 },
+    wording: WORDING,
+    data: {},
+  };
+  const start = { step: 0, numBatches: 0, sinceBest: 0 };
+  const report = new TrainingProgress(progress, { settings, maxSteps: 12, evalEvery: 5, start });
+  const common = { loss: 1e30, gradNorm: 1, learningRate: 1, numTokens: 512, ms: 1000, batch: "" };
+  report.tell({ type: "step", step: 5, ...common });
+  report.tell({ type: "validation", step: 5, loss: 80, isBest: true, ms: 20_000 });
+  at(10_000);
+  report.tell({ type: "step", step: 6, ...common });
+  at(20_000);
+  report.tell({ type: "step", step: 10, ...common });
+  at(30_000);
+  report.tell({ type: "step", step: 11, ...common });
+  // Validations follow steps 10 and 12.
+  const left = out
+    .filter((line) => line.startsWith("step "))
+    .map((line) => line.split(" · ").at(-1));
+  assert.deepEqual(left, ["7 s left\n", "46 s left\n", "42 s left\n", "21 s left\n"]);
+  assert.match(out[2]!, / · loss > 1e6 · .* · perplexity > 1e6 · /);
 });

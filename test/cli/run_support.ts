@@ -19,6 +19,15 @@ export function silentProgress(): Progress {
   return new Progress({ write: () => true });
 }
 
+/** How a few people are worded. */
+export const WORDING: PrepareRequest["wording"] = {
+  dataset: "SYNTHETIC",
+  birthYear: true,
+  titles: "authentic",
+  titleSeed: 1,
+  lastRows: 0,
+};
+
 /** Prepares a few synthetic people. */
 export async function prepareFew(
   folder: string,
@@ -29,13 +38,7 @@ export async function prepareFew(
     folder,
     seed: 1,
     vocabSize: 700,
-    wording: {
-      dataset: "SYNTHETIC",
-      birthYear: true,
-      titles: "authentic",
-      titleSeed: 1,
-      lastRows: 0,
-    },
+    wording: WORDING,
     ...changes,
   });
 }

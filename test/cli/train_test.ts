@@ -163,7 +163,7 @@ test("going back to a checkpoint sets later ones aside, and the run goes on from
 test("--overwrite leaves the earlier run alone when no adapter opens", async () => {
   const runFolder = join(folder, "kept");
   cpSync(straight, runFolder, { recursive: true });
-  const before = readdirSync(runFolder);
+  const names = readdirSync(runFolder);
   const adapter = process.env["TENURE_ADAPTER"];
   process.env["TENURE_ADAPTER"] = "none of these";
   try {
@@ -172,7 +172,7 @@ test("--overwrite leaves the earlier run alone when no adapter opens", async () 
     if (adapter === undefined) delete process.env["TENURE_ADAPTER"];
     else process.env["TENURE_ADAPTER"] = adapter;
   }
-  assert.deepEqual(readdirSync(runFolder), before);
+  assert.deepEqual(readdirSync(runFolder), names);
 });
 
 test("resuming without a checkpoint, or from a damaged one, exits with 5", async () => {
