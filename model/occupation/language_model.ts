@@ -41,9 +41,9 @@ const PASS_TOKENS = 2048;
  *
  * as the paper defines it, and normalized over all titles, which the paper left out as too
  * expensive. The titles form a prefix tree, laid behind each prompt under a tree mask, so that one
- * forward pass serves all titles and all years of many people. Pruning makes it two: the first
- * gives the probability of every title's first token, the second follows only those first tokens
- * that matter; the mass below the others is bounded by their own probability, and reported.
+ * forward pass serves all titles and all years of many people. Pruning computes less: a first pass
+ * gives the probability of every title's first token, and each further one follows those prefixes
+ * that still matter; the mass below the others is bounded by their own probability, and reported.
  *
  * @see {@link https://arxiv.org/abs/2406.17972 | Athey et al., "LABOR-LLM", 2024}, section 4
  */
@@ -51,6 +51,8 @@ export class LanguageModel implements OccupationModel {
   readonly name: string;
   readonly numOccupations: number;
   readonly tree: TitleTree;
+  /** Nodes that have children, in order. */
+  readonly #inner: readonly number[];
   readonly #tolerance: number;
   readonly #maxSeqLen: number;
   /** Prompts alone, for the first tokens of titles. */
@@ -67,7 +69,10 @@ export class LanguageModel implements OccupationModel {
     this.#tolerance = tolerance;
     this.#maxSeqLen = model.config.maxSeqLen;
     const numNodes = this.tree.tokens.length;
-    const numInner = this.tree.tokens.reduce((sum, _, node) => sum + +isInner(this.tree, node), 0);
+    this.#inner = Array.from(this.tree.tokens, (_, node) => node).filter((node) =>
+      isInner(this.tree, node),
+    );
+    const numInner = this.#inner.length;
     const fits = (numTokens: number) => Math.ceil(numTokens / 64) * 64;
     const promptTokens = fits(Math.max(PASS_TOKENS, this.#maxSeqLen));
     const treeTokens = fits(Math.max(PASS_TOKENS, this.#maxSeqLen + numInner));
@@ -120,17 +125,20 @@ export class LanguageModel implements OccupationModel {
       person.occupations.map((_, index) => this.#question(resumeOf(person), index)),
     );
     if (this.#tolerance > 0) {
-      const roots = (question: Question): Expansion => ({ question, withRoots: true, roots: [] });
+      const roots = (question: Question): Expansion => ({ question, withRoots: true, nodes: [] });
       await this.#run(
         this.#prompts,
         questions.map((asked) => asked.map(roots)),
       );
-      const expansions = questions.map((asked, which) =>
-        asked
-          .map((question, index) => this.#survivors(question, people[which]!.occupations[index]!))
-          .filter(({ roots: kept }) => kept.length > 0),
-      );
-      await this.#run(this.#trees, expansions);
+      let expansions: Expansion[][];
+      do {
+        expansions = questions.map((asked, which) =>
+          asked
+            .map((question, index) => this.#next(question, people[which]!.occupations[index]!))
+            .filter(({ nodes }) => nodes.length > 0),
+        );
+        await this.#run(this.#trees, expansions);
+      } while (expansions.some((asked) => asked.length > 0));
     } else {
       const whole = questions.map((asked) => asked.map((question) => this.#everything(question)));
       await this.#run(this.#trees, whole);
@@ -154,35 +162,54 @@ export class LanguageModel implements OccupationModel {
 
   /** The whole tree in one pass. */
   #everything(question: Question): Expansion {
-    const roots = this.tree.roots.filter((root) => isInner(this.tree, root));
-    return { question, withRoots: true, roots };
+    return { question, withRoots: true, nodes: this.#inner };
   }
 
   /**
-   * Roots to follow: all but the least probable, whose titles' mass together stays within the
-   * tolerance, and in any case the true occupation's.
+   * What to expand next: of the nodes whose probability is known and whose children are not, all
+   * but the least probable, below which the titles' mass together stays within the tolerance; and
+   * in any case those on the way to the true occupation.
    */
-  #survivors(question: Question, occupation: number): Expansion {
+  #next(question: Question, occupation: number): Expansion {
     const { tree } = this;
-    const mass = (root: number) => Math.exp(question.logProbabilities[root]!) * tree.nesting[root]!;
-    const own = this.#rootOf(occupation);
-    const byMass = tree.roots
-      .filter((root) => isInner(tree, root) && root !== own)
-      .toSorted((a, b) => mass(a) - mass(b));
+    const own = this.#wayTo(occupation);
+    const frontier = this.#frontier(question).filter(({ node }) => !own.has(node));
+    const byMass = frontier.toSorted((a, b) => a.mass - b.mass);
     let left = 0;
     let pruned = 0;
-    while (pruned < byMass.length && left + mass(byMass[pruned]!) <= this.#tolerance) {
-      left += mass(byMass[pruned]!);
+    while (pruned < byMass.length && left + byMass[pruned]!.mass <= this.#tolerance) {
+      left += byMass[pruned]!.mass;
       pruned += 1;
     }
-    const kept = [...byMass.slice(pruned), ...(isInner(tree, own) ? [own] : [])];
-    return { question, withRoots: false, roots: kept.toSorted((a, b) => a - b) };
+    const nodes = byMass.slice(pruned).map(({ node }) => node);
+    for (const node of own) if (isUnexplored(question, node)) nodes.push(node);
+    // A node with one child decides nothing: go on to where the ways part.
+    for (let index = 0; index < nodes.length; index++) {
+      const child = nodes[index]! + 1;
+      const onlyChild = tree.ends[child]! === tree.ends[nodes[index]!]!;
+      if (onlyChild && isInner(tree, child) && !nodes.includes(child)) nodes.push(child);
+    }
+    return { question, withRoots: false, nodes };
   }
 
-  #rootOf(occupation: number): number {
-    let node = this.tree.titleNodes[occupation]!;
-    while (this.tree.parents[node]! >= 0) node = this.tree.parents[node]!;
-    return node;
+  /** Nodes whose probability is known and whose children are not, with the mass of the titles below. */
+  #frontier(question: Question): { readonly node: number; readonly mass: number }[] {
+    const { tree } = this;
+    const paths = this.#pathLogProbabilities(question);
+    return this.#inner.flatMap((node) =>
+      !Number.isNaN(paths[node]!) && isUnexplored(question, node)
+        ? [{ node, mass: Math.exp(paths[node]!) * tree.nesting[node]! }]
+        : [],
+    );
+  }
+
+  /** The nodes on the way to a title, its own excluded. */
+  #wayTo(occupation: number): Set<number> {
+    const way = new Set<number>();
+    for (let at = this.tree.titleNodes[occupation]!; at >= 0; at = this.tree.parents[at]!) {
+      if (at !== this.tree.titleNodes[occupation]) way.add(at);
+    }
+    return way;
   }
 
   /** Packs documents into as few passes as they fit, splitting the questions of a resume if need be. */
@@ -229,14 +256,15 @@ export class LanguageModel implements OccupationModel {
       const path = paths[node]!;
       if (!Number.isNaN(path)) known += Math.exp(path);
     }
-    let unexplored = 0;
-    for (const root of tree.roots) {
-      const explored = !isInner(tree, root) || !Number.isNaN(paths[root + 1]!);
-      if (!explored) unexplored += Math.exp(paths[root]!) * tree.nesting[root]!;
-    }
+    const unexplored = this.#frontier(question).reduce((sum, { mass }) => sum + mass, 0);
     const raw = paths[tree.titleNodes[occupation]!]!;
     return { raw, normalized: raw - Math.log(known + unexplored), unexplored };
   }
+}
+
+/** Whether the children of an inner node are yet to be computed. */
+function isUnexplored({ logProbabilities }: Question, node: number): boolean {
+  return Number.isNaN(logProbabilities[node + 1]!); // its first child
 }
 
 function resumeOf({ career, resume }: Person): EncodedResume {

@@ -1,5 +1,5 @@
 import type { Batch, EncodedResume } from "../../data/batch.ts";
-import { childrenOf, isInner, type TitleTree } from "./title_tree.ts";
+import { childrenOf, type TitleTree } from "./title_tree.ts";
 
 /** One distribution to compute: that of the occupation at an observation of a resume. */
 export interface Question {
@@ -18,8 +18,8 @@ export interface Expansion {
   readonly question: Question;
   /** Whether to compute the nodes of depth 1. */
   readonly withRoots: boolean;
-  /** Nodes of depth 1 below which to compute everything. */
-  readonly roots: readonly number[];
+  /** Nodes whose children to compute; none is a leaf. */
+  readonly nodes: readonly number[];
 }
 
 /** How much a pass holds. */
@@ -148,26 +148,24 @@ export class TreeLayout {
     });
   }
 
-  /** Asks for children at the prompt and below the roots, and places the nodes that have children. */
+  /** Asks for children at the prompt and below the nodes; places the nodes and their ancestors. */
   #expand(
-    { question, withRoots, roots }: Expansion,
+    { question, withRoots, nodes }: Expansion,
     { prompt, begin }: { readonly prompt: number; readonly begin: number },
   ): void {
     const tree = this.#tree;
     if (withRoots) this.#ask(this.#tokens.length - 1, tree.roots, question);
-    for (const root of roots) {
-      const places: { readonly place: number; readonly end: number }[] = [];
-      for (let node = root; node < tree.ends[root]!; node++) {
-        if (!isInner(tree, node)) continue;
-        while (places.length > 0 && places.at(-1)!.end <= node) this.#close(places.pop()!.place);
-        const position = prompt + tree.depths[node]! - 1;
-        if (position >= this.#maxSeqLen) this.#refuse(question.resume, position + 1);
-        const place = this.#place({ token: tree.tokens[node]!, position, begin });
-        places.push({ place, end: tree.ends[node]! });
-        this.#ask(place, childrenOf(tree, node), question);
-      }
-      while (places.length > 0) this.#close(places.pop()!.place);
+    const asked = new Set(nodes);
+    const open: { readonly place: number; readonly end: number }[] = [];
+    for (const node of withAncestors(tree, nodes)) {
+      while (open.length > 0 && open.at(-1)!.end <= node) this.#close(open.pop()!.place);
+      const position = prompt + tree.depths[node]! - 1;
+      if (position >= this.#maxSeqLen) this.#refuse(question.resume, position + 1);
+      const place = this.#place({ token: tree.tokens[node]!, position, begin });
+      open.push({ place, end: tree.ends[node]! });
+      if (asked.has(node)) this.#ask(place, childrenOf(tree, node), question);
     }
+    while (open.length > 0) this.#close(open.pop()!.place);
   }
 
   #place({ token, position, begin }: { token: number; position: number; begin: number }): number {
@@ -192,4 +190,13 @@ export class TreeLayout {
       `Cannot score career "${id}": its resume must fit the model's ${this.#maxSeqLen} tokens, got ${length}; prepare with fewer rows of history or train with a longer context`,
     );
   }
+}
+
+/** The nodes and all their ancestors, in depth-first order. */
+function withAncestors({ parents }: TitleTree, nodes: readonly number[]): number[] {
+  const all = new Set<number>();
+  for (const node of nodes) {
+    for (let at = node; at >= 0 && !all.has(at); at = parents[at]!) all.add(at);
+  }
+  return [...all].toSorted((a, b) => a - b);
 }
