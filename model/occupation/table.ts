@@ -61,9 +61,10 @@ export function alignTable(rows: readonly (readonly string[])[]): string {
   return [lines[0], `|${rule.join("|")}|`, ...lines.slice(1)].join("\n");
 }
 
-/** A perplexity, or a figure like it, for people: `"7.312"`, `"451.3"`, `"> 1e6"`; `"-"` if there is none. */
+/** A perplexity, or a figure like it, for people: `"7.312"`, `"451.3"`, `"3.1e7"`; `"-"` if there is none. */
 export function formatFigure(value: number): string {
   if (Number.isNaN(value)) return "-";
   if (value === Infinity) return "∞";
-  return value > 1e6 ? "> 1e6" : value.toFixed(value < 100 ? 3 : 1);
+  if (value >= 1e6) return value.toExponential(1).replace("+", "");
+  return value.toFixed(value < 100 ? 3 : 1);
 }
