@@ -7,7 +7,7 @@ import type { EvalData, EvalDataRequest } from "./eval_data.ts";
 import type { TrainedModel } from "./trained_model.ts";
 
 /** Probability that may stay unexplored at an observation, unless told otherwise. */
-export const DEFAULT_TOLERANCE = 1e-3;
+export const DEFAULT_TOLERANCE = 1e-2;
 
 /** What `tenure eval` found, as `eval.json` keeps it. */
 export interface EvalReport {

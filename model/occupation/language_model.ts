@@ -15,7 +15,7 @@ export interface LanguageModelOptions {
   /**
    * Probability mass that pruning may leave unexplored at each observation; 0 explores every title.
    *
-   * @default {1e-3}
+   * @default {1e-2}
    */
   readonly tolerance?: number;
 }
@@ -62,7 +62,7 @@ export class LanguageModel implements OccupationModel {
 
   /** Records the passes; they compile at their first run. */
   constructor(gpu: Gpu, model: Transformer, options: LanguageModelOptions) {
-    const { titles, name = "language model", tolerance = 1e-3 } = options;
+    const { titles, name = "language model", tolerance = 1e-2 } = options;
     this.name = name;
     this.numOccupations = titles.length;
     this.tree = buildTitleTree(titles);
