@@ -185,8 +185,9 @@ export class LanguageModel implements OccupationModel {
     for (const node of own) if (isUnexplored(question, node)) nodes.push(node);
     // A node with one child decides nothing: go on to where the ways part.
     for (let index = 0; index < nodes.length; index++) {
-      const child = nodes[index]! + 1;
-      const onlyChild = tree.ends[child]! === tree.ends[nodes[index]!]!;
+      const node = nodes[index]!;
+      const child = node + 1;
+      const onlyChild = tree.ends[child] === tree.ends[node];
       if (onlyChild && isInner(tree, child) && !nodes.includes(child)) nodes.push(child);
     }
     return { question, withRoots: false, nodes };
