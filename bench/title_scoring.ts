@@ -34,11 +34,13 @@ export async function measureTitleScoring(gpu: Gpu, rounds = 5): Promise<TitleSc
   const careers = syntheticPopulation("survey").generate(2000, { seed: 1 });
   const tokenizer = Tokenizer.fromJson(trainResumeTokenizer(careers, { vocabSize: 2048 }));
   const titles = titleTokens(tokenizer);
-  const career = careers.find(({ observations }) => observations.length >= 20)!;
+  const career = careers.reduce((longest, other) =>
+    other.observations.length > longest.observations.length ? other : longest,
+  );
   const resume = encodeResume(career, tokenizer);
   const { vocabSize } = tokenizer;
   const model = Transformer.create(gpu, { ...DEFAULT_CONFIG, vocabSize, dHidden: 256 });
-  const observation = 19;
+  const observation = career.observations.length - 1;
   const language = new LanguageModel(gpu, model, { titles });
   const occupations = career.observations.map(({ occupation }) => occupationIndex(occupation));
   const person = { career, occupations, resume };
