@@ -34,15 +34,17 @@ function forEveryWeight(make: (values: Float32Array<ArrayBuffer>) => Matrix): By
   const made: ByName = {};
   for (const [name, values] of smallGptWeights()) {
     const dIn = name.includes("down_proj") ? dHidden : dModel;
-    const isGain = name.endsWith("norm.weight");
-    made[name] = isGain ? make(values) : make(values).reshape([values.length / dIn, dIn]);
+    const isMatrix = !name.endsWith("norm.weight");
+    const array = isMatrix ? make(values).reshape([values.length / dIn, dIn]) : make(values);
+    // Products are fastest here with matrices as [dIn, dOut]; embeddings are looked up by row.
+    made[name] = isMatrix && !name.includes("embed") ? array.transpose([1, 0]) : array;
   }
   return made;
 }
 
 // jax-js counts references: an array is consumed by its use unless `.ref` is passed.
 
-const project = (x: Matrix, weight: Matrix): Matrix => np.matmul(x, weight.transpose([1, 0]));
+const project = (x: Matrix, weight: Matrix): Matrix => np.matmul(x, weight);
 
 function normalize(x: Matrix, gain: Matrix): Matrix {
   const scale = np.sqrt(np.square(x.ref).mean(-1, { keepdims: true }).add(eps));
