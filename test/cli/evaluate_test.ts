@@ -78,9 +78,9 @@ test("eval.json is the evaluation of the best checkpoint on all test people, and
   const bytes = readFileSync(file);
   const chosen = join(runFolder, "checkpoint-2");
   await evaluateTiny({ limit: 1 });
-  await evaluateTiny({ model: chosen, split: "valid", limit: 1, tolerance: 0.01 });
+  await evaluateTiny({ model: chosen, split: "valid", limit: 1, tolerance: 0.02 });
   assert.deepEqual(reportsIn(runFolder), [
-    "eval-checkpoint-2-valid-limit1-tolerance0.01.json",
+    "eval-checkpoint-2-valid-limit1-tolerance0.02.json",
     "eval-limit1.json",
     "eval.json",
   ]);
