@@ -71,6 +71,16 @@ const CASES: Case[] = [
     // prefix 0 1 2, then node 3 with children 4 (child 5) and 6, then leaf 7, then node 8.
     ends: [9, 9, 9, 7, 6, 6, 7, 8, 9],
   },
+  // A prefix of 10, then 24 trees of 5: root, child, its two children, second child. They fill
+  // several blocks of lanes in both variants, so that whole trees are skipped.
+  {
+    name: "trees that are over before a block of lanes begins",
+    ...sizes(1, 130, 2, 1, 8),
+    starts: Array(130).fill(0),
+    ends: Array.from({ length: 130 }, (_, i) =>
+      i < 10 ? 130 : i - (i % 5) + [5, 4, 3, 4, 5][i % 5]!,
+    ),
+  },
   // A key with end 0 is seen by nobody, not even by itself: its own row is fully masked.
   { name: "a fully masked row", ...sizes(1, 3, 1, 1, 8), starts: [0, 1, 2], ends: [1, 0, 3] },
 ];
