@@ -23,7 +23,10 @@ export const SMALL_GPT: ModelConfig = {
   theta: 10_000,
   rotaryLayout: "half",
   mlp: "silu",
-  bias: false,
+  ropeScaling: null,
+  qkNorm: false,
+  slidingWindow: null,
+  bias: "none",
   tieEmbeddings: false,
   dropout: 0,
 };

@@ -21,8 +21,15 @@ export type Values =
   | Uint32Array<ArrayBuffer>
   | Uint16Array<ArrayBuffer>;
 
-/** What values of each dtype come in. */
-const ARRAY_OF = { f32: Float32Array, f16: Uint16Array, u32: Uint32Array } as const;
+/** What values of each dtype come in; blocks come as their words. */
+const ARRAY_OF = {
+  f32: Float32Array,
+  f16: Uint16Array,
+  bf16: Uint16Array,
+  u32: Uint32Array,
+  int8: Uint32Array,
+  int4: Uint32Array,
+} as const;
 
 /** The device is gone: its memory is lost, and a new one must be opened. */
 export class GpuLostError extends Error {
@@ -151,7 +158,8 @@ export class Gpu {
         `Cannot write "${tensor.label}" ${describe(tensor)}: values must be a ${ARRAY_OF[tensor.dtype].name}, got ${values.constructor.name}`,
       );
     }
-    if (values.length !== sizeOf(tensor.shape) || tensor.buffer === undefined) {
+    const isFull = Math.max(4, Math.ceil(values.byteLength / 4) * 4) === bytesOf(tensor);
+    if (!isFull || tensor.buffer === undefined) {
       throw new RangeError(
         `Cannot write "${tensor.label}" ${describe(tensor)}: expected a persistent tensor and ` +
           `${sizeOf(tensor.shape)} values, got ${values.length}`,

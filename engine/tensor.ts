@@ -1,8 +1,24 @@
-/** Element type of a tensor in GPU memory. */
-export type DType = "f32" | "f16" | "u32";
+/**
+ * Element type of a tensor in GPU memory. The packed ones are for frozen matrices, which kernels
+ * unpack as they read them: `bf16` is the upper half of an f32; `int8` and `int4` come in blocks
+ * of {@linkcode BLOCK_LENGTH} along the last axis, whose rows are padded to whole blocks:
+ *
+ *     int8  9 words: scale f32, 32 × i8              w = scale · i
+ *     int4  5 words: scale f16 | low f16, 32 × u4    w = scale · i + low
+ */
+export type DType = "f32" | "f16" | "u32" | PackedDType;
 
-/** Bytes per element of each {@linkcode DType}. */
-export const BYTES_PER_ELEMENT: Readonly<Record<DType, number>> = { f32: 4, f16: 2, u32: 4 };
+/** Element types that only a matrix product, a lookup or a conversion can read. */
+export type PackedDType = "bf16" | "int8" | "int4";
+
+/** Elements of a block of `int8` or `int4`. */
+export const BLOCK_LENGTH = 32;
+
+/** Bytes of a block of each quantized type. */
+export const BLOCK_BYTES = { int8: 36, int4: 20 } as const;
+
+/** Bytes per element of each {@linkcode DType} that does not come in blocks. */
+const BYTES_PER_ELEMENT = { f32: 4, f16: 2, u32: 4, bf16: 2 } as const;
 
 /** What a tensor's memory is for; `Plan.describe()` counts bytes by purpose. */
 export type Purpose = "weights" | "gradients" | "optimizer" | "inputs" | "activations";
@@ -45,7 +61,13 @@ export function sizeOf(shape: readonly number[]): number {
 
 /** Bytes of a tensor's elements, rounded up to the 4 that WebGPU copies by. */
 export function bytesOf({ shape, dtype }: Pick<Tensor, "shape" | "dtype">): number {
-  return Math.max(4, Math.ceil((sizeOf(shape) * BYTES_PER_ELEMENT[dtype]) / 4) * 4);
+  return Math.max(4, Math.ceil(exactBytes(shape, dtype) / 4) * 4);
+}
+
+function exactBytes(shape: readonly number[], dtype: DType): number {
+  if (dtype !== "int8" && dtype !== "int4") return sizeOf(shape) * BYTES_PER_ELEMENT[dtype];
+  const blocks = Math.ceil((shape.at(-1) ?? 1) / BLOCK_LENGTH);
+  return sizeOf(shape.slice(0, -1)) * blocks * BLOCK_BYTES[dtype];
 }
 
 /** `[2, 3] f32`, for error messages. */
@@ -56,15 +78,13 @@ export function describe({ shape, dtype }: Pick<Tensor, "shape" | "dtype">): str
 /**
  * Element type of a tensor that a kernel computes with.
  *
- * @throws {TypeError} If the elements are u32.
+ * @throws {TypeError} If the elements are u32 or packed.
  */
 export function storageOf(tensor: Tensor): "f32" | "f16" {
-  if (tensor.dtype === "u32") {
-    throw new TypeError(
-      `Cannot compute with "${tensor.label}": elements must be f32 or f16, got ${describe(tensor)}`,
-    );
-  }
-  return tensor.dtype;
+  if (tensor.dtype === "f32" || tensor.dtype === "f16") return tensor.dtype;
+  throw new TypeError(
+    `Cannot compute with "${tensor.label}": elements must be f32 or f16, got ${describe(tensor)}`,
+  );
 }
 
 /** The tensor that holds the memory of `tensor`: itself, unless it is a view. */
@@ -87,7 +107,7 @@ export const BINDING_ALIGNMENT = 256;
  */
 export function rows(tensor: Tensor, begin: number, end: number): Tensor {
   const [length = 0, ...rest] = tensor.shape;
-  const byteOffset = begin * sizeOf(rest) * BYTES_PER_ELEMENT[tensor.dtype];
+  const byteOffset = begin * exactBytes(rest, tensor.dtype);
   if (begin < 0 || end > length || begin >= end || byteOffset % BINDING_ALIGNMENT !== 0) {
     throw new RangeError(
       `Cannot view rows of "${tensor.label}" ${describe(tensor)}: rows must lie within [0, ${length}) ` +

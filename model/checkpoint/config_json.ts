@@ -1,7 +1,7 @@
-import { checkConfig, DEFAULT_CONFIG, type ModelConfig } from "../transformer/config.ts";
+import { biasesOf, checkConfig, DEFAULT_CONFIG, type ModelConfig } from "../transformer/config.ts";
 import { Fields } from "./fields.ts";
 import type { JsonObject } from "./strict_json.ts";
-import { countWeights } from "./weight_shapes.ts";
+import { countWeights } from "../transformer/weight_shapes.ts";
 
 /** Families that a `config.json` may name; the last one is our own, for all other combinations. */
 export const MODEL_TYPES = ["llama", "gpt2", "tenure"] as const;
@@ -35,7 +35,7 @@ export function modelTypeOf(config: ModelConfig): ModelType {
     return "llama";
   }
   const hasPlainHeads = numKvHeads === numHeads && numHeads * headDim === dModel;
-  return norm === "layerNorm" && position === "learned" && mlp !== "swiGlu" && bias && hasPlainHeads
+  return norm === "layerNorm" && position === "learned" && mlp !== "swiGlu" && bias === "all" && hasPlainHeads
     ? "gpt2"
     : "tenure";
 }
@@ -110,9 +110,9 @@ function llamaToJson(config: ModelConfig): JsonObject {
     rms_norm_eps: config.eps,
     rope_theta: config.theta,
     rope_scaling: null,
-    attention_bias: config.bias,
+    attention_bias: biasesOf(config).output,
     attention_dropout: 0,
-    mlp_bias: config.bias,
+    mlp_bias: biasesOf(config).mlp,
     tie_word_embeddings: config.tieEmbeddings,
     torch_dtype: "float32",
     // Llama's own fields know no dropout but that of attention weights.
@@ -132,10 +132,9 @@ function llamaFromJson(fields: Fields): ModelConfig {
     group.only("partial_rotary_factor", [1], "must be 1, whole heads are rotated");
   }
   fields.choice("hidden_act", ["silu"], { orElse: "silu" });
-  const bias = fields.boolean("attention_bias", { orElse: false });
-  if (fields.boolean("mlp_bias", { orElse: false }) !== bias) {
-    fields.refuse("mlp_bias", `must be ${bias}, as attention_bias is`);
-  }
+  const attentionBias = fields.boolean("attention_bias", { orElse: false });
+  const mlpBias = fields.boolean("mlp_bias", { orElse: false });
+  if (mlpBias && !attentionBias) fields.refuse("mlp_bias", "must be false, as attention_bias is");
   const dModel = fields.size("hidden_size");
   const numHeads = fields.size("num_attention_heads");
   return {
@@ -150,7 +149,7 @@ function llamaFromJson(fields: Fields): ModelConfig {
     maxSeqLen: fields.size("max_position_embeddings", { orElse: 2048 }),
     eps: fields.number("rms_norm_eps", { orElse: 1e-6 }),
     theta: fields.number("rope_theta", { orElse: rope.number("rope_theta", { orElse: 10_000 }) }),
-    bias,
+    bias: mlpBias ? "all" : attentionBias ? "attention" : "none",
     tieEmbeddings: fields.boolean("tie_word_embeddings", { orElse: false }),
     dropout: fields.object("tenure").number("dropout", { orElse: 0 }),
   };
@@ -202,7 +201,7 @@ function gpt2FromJson(fields: Fields): ModelConfig {
     eps: fields.number("layer_norm_epsilon", { orElse: 1e-5 }),
     position: "learned",
     mlp: ACTIVATIONS_OF_GPT2[name],
-    bias: true,
+    bias: "all",
     tieEmbeddings: fields.boolean("tie_word_embeddings", { orElse: true }),
     // One rate stands for both of GPT-2's; attention weights are never dropped.
     dropout: fields.number("resid_pdrop", { orElse: 0.1 }),
@@ -227,6 +226,7 @@ function ownToJson(config: ModelConfig): JsonObject {
     rotaryLayout: config.rotaryLayout,
     mlp: config.mlp,
     bias: config.bias,
+    qkNorm: config.qkNorm,
     tieEmbeddings: config.tieEmbeddings,
     dropout: config.dropout,
   };
@@ -248,7 +248,10 @@ function ownFromJson(fields: Fields): ModelConfig {
     theta: fields.number("theta"),
     rotaryLayout: fields.choice("rotaryLayout", ["half", "interleaved"]),
     mlp: fields.choice("mlp", ["swiGlu", "silu", "gelu", "geluTanh"]),
-    bias: fields.boolean("bias"),
+    ropeScaling: null,
+    bias: fields.choice("bias", ["none", "qkv", "attention", "all"]),
+    qkNorm: fields.boolean("qkNorm", { orElse: false }),
+    slidingWindow: null,
     tieEmbeddings: fields.boolean("tieEmbeddings"),
     dropout: fields.number("dropout"),
   };

@@ -3,7 +3,7 @@ import type { ModelConfig } from "../transformer/config.ts";
 import { type ModelType, modelTypeOf } from "./config_json.ts";
 import { type FloatTensor, floatTensor, type Safetensors } from "./safetensors.ts";
 import { type TensorLayout, tensorLayouts } from "./tensor_layout.ts";
-import { countWeights, weightShapes } from "./weight_shapes.ts";
+import { countWeights, weightShapes } from "../transformer/weight_shapes.ts";
 
 /** Weights of a model by label, as `Transformer.create()` takes them. */
 export type WeightValues = ReadonlyMap<string, Float32Array<ArrayBuffer>>;

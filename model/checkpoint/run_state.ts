@@ -10,7 +10,7 @@ import {
   type JsonValue,
   parseJsonObject,
 } from "./strict_json.ts";
-import { weightShapes } from "./weight_shapes.ts";
+import { weightShapes } from "../transformer/weight_shapes.ts";
 
 /** Name of the file with the moments. */
 export const OPTIMIZER_FILE = "optimizer.safetensors";

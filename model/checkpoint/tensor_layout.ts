@@ -1,6 +1,6 @@
 import type { ModelConfig } from "../transformer/config.ts";
 import type { ModelType } from "./config_json.ts";
-import { type WeightShape, weightShapes } from "./weight_shapes.ts";
+import { type WeightShape, weightShapes } from "../transformer/weight_shapes.ts";
 
 /** How weights of a model lie in a tensor of a file. */
 export interface TensorLayout {

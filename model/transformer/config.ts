@@ -1,3 +1,30 @@
+/**
+ * How rotary frequencies change so that a model reads further than it was first trained to.
+ *
+ * @see {@link https://arxiv.org/abs/2306.15595 | Chen et al., "Position Interpolation", 2023}: linear
+ * @see {@link https://arxiv.org/abs/2407.21783 | "The Llama 3 Herd of Models", 2024}: llama3
+ * @see {@link https://arxiv.org/abs/2309.00071 | Peng et al., "YaRN", 2023}: yarn
+ */
+export type RopeScaling =
+  | { readonly type: "linear"; readonly factor: number }
+  | {
+      readonly type: "llama3";
+      readonly factor: number;
+      readonly lowFreqFactor: number;
+      readonly highFreqFactor: number;
+      /** Context that the model was first trained with. */
+      readonly originalMaxSeqLen: number;
+    }
+  | {
+      readonly type: "yarn";
+      readonly factor: number;
+      readonly originalMaxSeqLen: number;
+      readonly betaFast: number;
+      readonly betaSlow: number;
+      /** Multiplies cosines and sines. */
+      readonly attentionFactor: number;
+    };
+
 /** Sizes and constants of a decoder-only transformer; covers the Llama and GPT-2 families. */
 export interface ModelConfig {
   /** Tokens in the vocabulary. */
@@ -24,12 +51,21 @@ export interface ModelConfig {
   readonly position: "rotary" | "learned";
   /** Base of the rotary frequencies. */
   readonly theta: number;
+  /** How the rotary frequencies were changed to reach a longer context; `null` for not at all. */
+  readonly ropeScaling: RopeScaling | null;
   /** Which elements of a head rotate together: `i` and `i + headDim / 2`, or `2i` and `2i + 1`. */
   readonly rotaryLayout: "half" | "interleaved";
   /** `"swiGlu"` has a gate; the others apply their function between two matrices. */
   readonly mlp: "swiGlu" | "silu" | "gelu" | "geluTanh";
-  /** Whether the query, key, value and output projections and the MLP have biases. */
-  readonly bias: boolean;
+  /**
+   * Which projections have biases: none, query, key and value (Qwen2), the attention's output as
+   * well, or the MLP's, too (GPT-2).
+   */
+  readonly bias: "none" | "qkv" | "attention" | "all";
+  /** Whether queries and keys are normalized, head by head, before they rotate (Qwen3). */
+  readonly qkNorm: boolean;
+  /** Keys that a query sees at most, its own included (Mistral); `null` for all. */
+  readonly slidingWindow: number | null;
   /** Whether the output layer is the token embedding. */
   readonly tieEmbeddings: boolean;
   /** Share of activations dropped in training, after the embedding and after each sublayer. */
@@ -51,7 +87,10 @@ export const DEFAULT_CONFIG: Omit<ModelConfig, "vocabSize"> = {
   theta: 10_000,
   rotaryLayout: "half",
   mlp: "swiGlu",
-  bias: false,
+  ropeScaling: null,
+  bias: "none",
+  qkNorm: false,
+  slidingWindow: null,
   tieEmbeddings: true,
   dropout: 0,
 };
@@ -78,10 +117,45 @@ export function checkConfig(config: ModelConfig): void {
     const value = config[field];
     if (!Number.isSafeInteger(value) || value < 1) fail(field, "be a positive integer", value);
   }
-  const { numHeads, numKvHeads, headDim, position, eps, theta, dropout } = config;
+  const { numHeads, numKvHeads, headDim, position, eps, theta, dropout, slidingWindow } = config;
   if (numHeads % numKvHeads !== 0) fail("numKvHeads", `divide numHeads ${numHeads}`, numKvHeads);
   if (position === "rotary" && headDim % 2 !== 0) fail("headDim", "be even to rotate", headDim);
   if (!(eps > 0)) fail("eps", "be positive", eps);
   if (!(theta > 0)) fail("theta", "be positive", theta);
+  if (slidingWindow !== null && !(Number.isSafeInteger(slidingWindow) && slidingWindow > 0)) {
+    fail("slidingWindow", "be a positive integer or null", slidingWindow);
+  }
+  if (config.ropeScaling !== null) checkRopeScaling(config.ropeScaling, fail);
   if (!(dropout >= 0 && dropout < 1)) fail("dropout", "lie in [0, 1)", dropout);
+}
+
+/** Which projections have a bias. */
+export function biasesOf({ bias }: Pick<ModelConfig, "bias">): {
+  readonly qkv: boolean;
+  readonly output: boolean;
+  readonly mlp: boolean;
+} {
+  return {
+    qkv: bias !== "none",
+    output: bias === "attention" || bias === "all",
+    mlp: bias === "all",
+  };
+}
+
+function checkRopeScaling(
+  scaling: RopeScaling,
+  fail: (field: string, rule: string, value: unknown) => never,
+): void {
+  for (const [key, value] of Object.entries(scaling)) {
+    if (key !== "type" && !(Number.isFinite(value) && (value as number) > 0)) {
+      fail(`ropeScaling.${key}`, "be positive", value);
+    }
+  }
+  if (scaling.type === "llama3" && !(scaling.lowFreqFactor < scaling.highFreqFactor)) {
+    fail(
+      "ropeScaling.lowFreqFactor",
+      `be below highFreqFactor ${scaling.highFreqFactor}`,
+      scaling.lowFreqFactor,
+    );
+  }
 }

@@ -14,9 +14,11 @@ import { type Parameter, sizeOf, type Tensor } from "../../engine/tensor.ts";
 import { checkConfig, type ModelConfig } from "./config.ts";
 import type { ModelInputs } from "./inputs.ts";
 import {
+  arrangeWeights,
   type BlockWeights,
-  createWeights,
+  createParameters,
   type LinearWeights,
+  type LoraWeights,
   type NormWeights,
   randomInitializer,
   type TransformerWeights,
@@ -28,6 +30,18 @@ export interface TransformerOptions {
   readonly seed?: number;
   /** Weights by Hugging Face name, in place of random ones. */
   readonly values?: ReadonlyMap<string, Float32Array<ArrayBuffer>>;
+}
+
+/** What a {@linkcode Transformer} is made of. */
+export interface TransformerParts {
+  /** Every weight by label. */
+  readonly tensors: ReadonlyMap<string, Tensor>;
+  /** Those of them, or of the adapters, that training changes. */
+  readonly parameters: readonly Parameter[];
+  /** The adapter of a linear, by its module's name. */
+  readonly loraOf?: (module: string) => LoraWeights | undefined;
+  /** Table of another model of the same sizes, to share. */
+  readonly rotaryTable?: Tensor;
 }
 
 /** What changes between training and inference. */
@@ -49,24 +63,26 @@ export interface ForwardOptions {
 export class Transformer {
   readonly config: ModelConfig;
   readonly weights: TransformerWeights;
-  /** All weights in a fixed order, labeled by Hugging Face name. */
+  /** What training changes, in a fixed order, labeled by Hugging Face name. */
   readonly parameters: readonly Parameter[];
+  /** Every weight by label, adapters aside. */
+  readonly tensors: ReadonlyMap<string, Tensor>;
   /** Cosines and sines of {@linkcode rotary}; a constant. */
   readonly #rotaryTable: Tensor | undefined;
 
-  private constructor(
-    config: ModelConfig,
-    { weights, parameters }: ReturnType<typeof createWeights>,
-    table: Tensor | undefined,
-  ) {
+  /** A model of tensors that are there already. */
+  constructor(gpu: Gpu, config: ModelConfig, parts: TransformerParts) {
+    const { tensors, parameters, loraOf, rotaryTable: table } = parts;
     this.config = config;
-    this.weights = weights;
+    this.tensors = tensors;
     this.parameters = parameters;
-    this.#rotaryTable = table;
+    const tensorOf = (label: string) => tensors.get(label)!;
+    this.weights = arrangeWeights(config, { tensorOf, ...(loraOf !== undefined && { loraOf }) });
+    this.#rotaryTable = table ?? createRotaryTable(gpu, config);
   }
 
   /**
-   * Allocates a model on a device.
+   * Allocates a model on a device, all of it trainable.
    *
    * @throws {RangeError} If the sizes do not fit together, or a given weight is missing or misshapen.
    */
@@ -77,20 +93,13 @@ export class Transformer {
       values === undefined
         ? randomInitializer(seed)
         : (shape: readonly number[], label: string) => given(values, label, shape);
-    const { headDim, maxSeqLen, theta, position } = config;
-    const table =
-      position === "rotary"
-        ? gpu.tensor([maxSeqLen, headDim], {
-            label: "rotary table",
-            values: rotaryTable({ headDim, maxSeqLen, theta }),
-          })
-        : undefined;
-    return new Transformer(config, createWeights(gpu, config, initialize), table);
+    const tensors = createParameters(gpu, config, initialize);
+    return new Transformer(gpu, config, { tensors, parameters: [...tensors.values()] });
   }
 
   /** Number of weights. */
   get numParameters(): number {
-    return this.parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+    return [...this.tensors.values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   }
 
   /**
@@ -149,6 +158,13 @@ export class Transformer {
     let id = 0;
     return (x) => (rate === 0 ? x : dropout(tape, x, { rate, randomness, id: id++ }));
   }
+}
+
+function createRotaryTable(gpu: Gpu, config: ModelConfig): Tensor | undefined {
+  const { headDim, maxSeqLen, theta, position } = config;
+  if (position !== "rotary") return undefined;
+  const values = rotaryTable({ headDim, maxSeqLen, theta });
+  return gpu.tensor([maxSeqLen, headDim], { label: "rotary table", values });
 }
 
 function normalize(tape: Tape, x: Tensor, norm: NormWeights, config: ModelConfig): Tensor {

@@ -1,18 +1,35 @@
 import type { Gpu } from "../../engine/gpu.ts";
-import { type Parameter, sizeOf } from "../../engine/tensor.ts";
+import { type Parameter, sizeOf, type Tensor } from "../../engine/tensor.ts";
+import { weightShapes } from "./weight_shapes.ts";
 import { normal } from "../random.ts";
-import type { ModelConfig } from "./config.ts";
+import { biasesOf, type ModelConfig } from "./config.ts";
 
 /** Gain, and shift for LayerNorm, `[dModel]`. */
 export interface NormWeights {
-  readonly weight: Parameter;
-  readonly bias?: Parameter;
+  readonly weight: Tensor;
+  readonly bias?: Tensor;
 }
 
-/** A matrix `[dOut, dIn]`, row-major, and perhaps a bias `[dOut]`. */
+/**
+ * Low-rank change of a matrix: `scale · b · a` is added to it.
+ *
+ * @see {@link https://arxiv.org/abs/2106.09685 | Hu et al., "LoRA", 2021}
+ */
+export interface LoraWeights {
+  /** `[rank, dIn]` */
+  readonly a: Parameter;
+  /** `[dOut, rank]` */
+  readonly b: Parameter;
+  readonly scale: number;
+  /** Share of the inputs of `a` that is dropped in training. */
+  readonly dropout: number;
+}
+
+/** A matrix `[dOut, dIn]`, row-major, and perhaps a bias `[dOut]` and a low-rank change. */
 export interface LinearWeights {
-  readonly weight: Parameter;
-  readonly bias?: Parameter;
+  readonly weight: Tensor;
+  readonly bias?: Tensor;
+  readonly lora?: LoraWeights;
 }
 
 /** Weights of one block. */
@@ -26,6 +43,10 @@ export interface BlockWeights {
   readonly value: LinearWeights;
   /** `[dModel, numHeads · headDim]` */
   readonly output: LinearWeights;
+  /** `[headDim]`; with `qkNorm` only */
+  readonly queryNorm?: NormWeights;
+  /** `[headDim]`; with `qkNorm` only */
+  readonly keyNorm?: NormWeights;
   readonly mlpNorm: NormWeights;
   /** `[dHidden, dModel]`; SwiGLU only */
   readonly gate?: LinearWeights;
@@ -38,13 +59,13 @@ export interface BlockWeights {
 /** All weights of a transformer. */
 export interface TransformerWeights {
   /** `[vocabSize, dModel]` */
-  readonly embedding: Parameter;
+  readonly embedding: Tensor;
   /** `[maxSeqLen, dModel]`; learned positions only */
-  readonly positions?: Parameter;
+  readonly positions?: Tensor;
   readonly blocks: readonly BlockWeights[];
   readonly norm: NormWeights;
   /** `[vocabSize, dModel]`; the embedding itself where tied */
-  readonly output: Parameter;
+  readonly output: Tensor;
 }
 
 /** Scale of freshly drawn matrices that end a sublayer, against the others. */
@@ -74,59 +95,71 @@ export function randomInitializer(seed: number): Initializer {
   };
 }
 
-/**
- * Allocates and fills every weight, labeled by its Hugging Face name.
- *
- * @param gpu Device to hold them.
- * @param config Sizes.
- * @param initialize Values by shape and name.
- * @returns The weights as a tree, and flat in a fixed order.
- */
-export function createWeights(
+/** Allocates every weight as a parameter, labeled by its Hugging Face name, in their fixed order. */
+export function createParameters(
   gpu: Gpu,
   config: ModelConfig,
   initialize: Initializer,
-): { weights: TransformerWeights; parameters: Parameter[] } {
-  const { vocabSize, dModel, dHidden, numHeads, numKvHeads, headDim, maxSeqLen } = config;
-  const parameters: Parameter[] = [];
-  const parameter = (label: string, shape: readonly number[]): Parameter => {
-    const values = initialize(shape, label, parameters.length);
-    const made = gpu.parameter(shape, { label, values });
-    parameters.push(made);
-    return made;
-  };
+): Map<string, Parameter> {
+  const parameters = new Map<string, Parameter>();
+  for (const { label, shape } of weightShapes(config)) {
+    const values = initialize(shape, label, parameters.size);
+    parameters.set(label, gpu.parameter(shape, { label, values }));
+  }
+  return parameters;
+}
+
+/** Where {@linkcode arrangeWeights} finds what it arranges. */
+export interface WeightLookup {
+  /** The tensor of a label. */
+  readonly tensorOf: (label: string) => Tensor;
+  /** The adapter of a linear, by its module's name, such as `model.layers.0.self_attn.q_proj`. */
+  readonly loraOf?: (module: string) => LoraWeights | undefined;
+}
+
+/** Arranges tensors as the model reads them. */
+export function arrangeWeights(
+  config: ModelConfig,
+  { tensorOf, loraOf = () => undefined }: WeightLookup,
+): TransformerWeights {
+  const biases = biasesOf(config);
   const norm = (name: string): NormWeights => ({
-    weight: parameter(`${name}.weight`, [dModel]),
-    ...(config.norm === "layerNorm" ? { bias: parameter(`${name}.bias`, [dModel]) } : {}),
+    weight: tensorOf(`${name}.weight`),
+    ...(config.norm === "layerNorm" && { bias: tensorOf(`${name}.bias`) }),
   });
-  const linear = (name: string, dOut: number, dIn: number): LinearWeights => ({
-    weight: parameter(`${name}.weight`, [dOut, dIn]),
-    ...(config.bias ? { bias: parameter(`${name}.bias`, [dOut]) } : {}),
-  });
-  const embedding = parameter("model.embed_tokens.weight", [vocabSize, dModel]);
-  const positions =
-    config.position === "learned"
-      ? { positions: parameter("model.embed_positions.weight", [maxSeqLen, dModel]) }
-      : {};
+  const gain = (name: string): NormWeights => ({ weight: tensorOf(`${name}.weight`) });
+  const linear = (name: string, hasBias: boolean): LinearWeights => {
+    const lora = loraOf(name);
+    return {
+      weight: tensorOf(`${name}.weight`),
+      ...(hasBias && { bias: tensorOf(`${name}.bias`) }),
+      ...(lora !== undefined && { lora }),
+    };
+  };
+  const embedding = tensorOf("model.embed_tokens.weight");
   const blocks = Array.from({ length: config.numBlocks }, (_, index): BlockWeights => {
     const name = `model.layers.${index}`;
     return {
       attentionNorm: norm(`${name}.input_layernorm`),
-      query: linear(`${name}.self_attn.q_proj`, numHeads * headDim, dModel),
-      key: linear(`${name}.self_attn.k_proj`, numKvHeads * headDim, dModel),
-      value: linear(`${name}.self_attn.v_proj`, numKvHeads * headDim, dModel),
-      output: linear(`${name}.self_attn.o_proj`, dModel, numHeads * headDim),
+      query: linear(`${name}.self_attn.q_proj`, biases.qkv),
+      key: linear(`${name}.self_attn.k_proj`, biases.qkv),
+      value: linear(`${name}.self_attn.v_proj`, biases.qkv),
+      output: linear(`${name}.self_attn.o_proj`, biases.output),
+      ...(config.qkNorm && {
+        queryNorm: gain(`${name}.self_attn.q_norm`),
+        keyNorm: gain(`${name}.self_attn.k_norm`),
+      }),
       mlpNorm: norm(`${name}.post_attention_layernorm`),
-      ...(config.mlp === "swiGlu"
-        ? { gate: linear(`${name}.mlp.gate_proj`, dHidden, dModel) }
-        : {}),
-      up: linear(`${name}.mlp.up_proj`, dHidden, dModel),
-      down: linear(`${name}.mlp.down_proj`, dModel, dHidden),
+      ...(config.mlp === "swiGlu" && { gate: linear(`${name}.mlp.gate_proj`, biases.mlp) }),
+      up: linear(`${name}.mlp.up_proj`, biases.mlp),
+      down: linear(`${name}.mlp.down_proj`, biases.mlp),
     };
   });
-  const finalNorm = norm("model.norm");
-  const output = config.tieEmbeddings
-    ? embedding
-    : parameter("lm_head.weight", [vocabSize, dModel]);
-  return { weights: { embedding, ...positions, blocks, norm: finalNorm, output }, parameters };
+  return {
+    embedding,
+    ...(config.position === "learned" && { positions: tensorOf("model.embed_positions.weight") }),
+    blocks,
+    norm: norm("model.norm"),
+    output: config.tieEmbeddings ? embedding : tensorOf("lm_head.weight"),
+  };
 }

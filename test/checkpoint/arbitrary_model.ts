@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import type { ModelConfig } from "../../model/transformer/config.ts";
 import type { WeightValues } from "../../model/checkpoint/hugging_face.ts";
-import { weightShapes } from "../../model/checkpoint/weight_shapes.ts";
+import { weightShapes } from "../../model/transformer/weight_shapes.ts";
 
 /** Any configuration, small: every family, and combinations that are of none. */
 export const arbitraryConfig: fc.Arbitrary<ModelConfig> = fc
@@ -20,7 +20,10 @@ export const arbitraryConfig: fc.Arbitrary<ModelConfig> = fc
     theta: fc.constantFrom(10_000, 500_000.5),
     rotaryLayout: fc.constantFrom("half" as const, "interleaved" as const),
     mlp: fc.constantFrom("swiGlu" as const, "silu" as const, "gelu" as const, "geluTanh" as const),
-    bias: fc.boolean(),
+    ropeScaling: fc.constant(null),
+    qkNorm: fc.constant(false),
+    slidingWindow: fc.constant(null),
+    bias: fc.constantFrom("none" as const, "attention" as const, "all" as const),
     tieEmbeddings: fc.boolean(),
     dropout: fc.constantFrom(0, 0.1, 0.25),
   })
@@ -46,7 +49,10 @@ export const GPT2: ModelConfig = {
   theta: 10_000,
   rotaryLayout: "half",
   mlp: "geluTanh",
-  bias: true,
+  ropeScaling: null,
+  qkNorm: false,
+  slidingWindow: null,
+  bias: "all",
   tieEmbeddings: true,
   dropout: 0.1,
 };
@@ -58,7 +64,10 @@ export const LLAMA: ModelConfig = {
   norm: "rmsNorm",
   position: "rotary",
   mlp: "swiGlu",
-  bias: false,
+  ropeScaling: null,
+  qkNorm: false,
+  slidingWindow: null,
+  bias: "none",
   tieEmbeddings: false,
   dropout: 0,
 };

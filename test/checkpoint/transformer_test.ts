@@ -21,7 +21,7 @@ async function weightsOf({
 const CONFIGS: readonly (readonly [string, ModelConfig])[] = [
   ["a Llama", LLAMA],
   ["a GPT-2", GPT2],
-  ["a model of no family", { ...LLAMA, rotaryLayout: "interleaved", mlp: "silu", bias: true }],
+  ["a model of no family", { ...LLAMA, rotaryLayout: "interleaved", mlp: "silu", bias: "all" }],
 ];
 
 for (const [what, config] of CONFIGS) {

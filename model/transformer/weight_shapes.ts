@@ -1,4 +1,4 @@
-import type { ModelConfig } from "../transformer/config.ts";
+import { biasesOf, type ModelConfig } from "./config.ts";
 
 /** Name and shape of one weight of a model. */
 export interface WeightShape {
@@ -41,16 +41,21 @@ function* blockShapes(config: ModelConfig, index: number): Generator<WeightShape
   const { dModel, dHidden, numHeads, numKvHeads, headDim } = config;
   const name = `model.layers.${index}`;
   yield* norm(`${name}.input_layernorm`, config);
-  yield* linear(`${name}.self_attn.q_proj`, [numHeads * headDim, dModel], config);
-  yield* linear(`${name}.self_attn.k_proj`, [numKvHeads * headDim, dModel], config);
-  yield* linear(`${name}.self_attn.v_proj`, [numKvHeads * headDim, dModel], config);
-  yield* linear(`${name}.self_attn.o_proj`, [dModel, numHeads * headDim], config);
+  const { qkv, output, mlp } = biasesOf(config);
+  yield* linear(`${name}.self_attn.q_proj`, [numHeads * headDim, dModel], qkv);
+  yield* linear(`${name}.self_attn.k_proj`, [numKvHeads * headDim, dModel], qkv);
+  yield* linear(`${name}.self_attn.v_proj`, [numKvHeads * headDim, dModel], qkv);
+  yield* linear(`${name}.self_attn.o_proj`, [dModel, numHeads * headDim], output);
+  if (config.qkNorm) {
+    yield { label: `${name}.self_attn.q_norm.weight`, shape: [headDim] };
+    yield { label: `${name}.self_attn.k_norm.weight`, shape: [headDim] };
+  }
   yield* norm(`${name}.post_attention_layernorm`, config);
   if (config.mlp === "swiGlu") {
-    yield* linear(`${name}.mlp.gate_proj`, [dHidden, dModel], config);
+    yield* linear(`${name}.mlp.gate_proj`, [dHidden, dModel], mlp);
   }
-  yield* linear(`${name}.mlp.up_proj`, [dHidden, dModel], config);
-  yield* linear(`${name}.mlp.down_proj`, [dModel, dHidden], config);
+  yield* linear(`${name}.mlp.up_proj`, [dHidden, dModel], mlp);
+  yield* linear(`${name}.mlp.down_proj`, [dModel, dHidden], mlp);
 }
 
 function* norm(name: string, config: ModelConfig): Generator<WeightShape, void> {
@@ -61,8 +66,8 @@ function* norm(name: string, config: ModelConfig): Generator<WeightShape, void> 
 function* linear(
   name: string,
   shape: readonly [dOut: number, dIn: number],
-  config: ModelConfig,
+  hasBias: boolean,
 ): Generator<WeightShape, void> {
   yield { label: `${name}.weight`, shape };
-  if (config.bias) yield { label: `${name}.bias`, shape: [shape[0]] };
+  if (hasBias) yield { label: `${name}.bias`, shape: [shape[0]] };
 }
