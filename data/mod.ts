@@ -36,4 +36,5 @@ export { RESUME_PATTERN } from "./tokenizer/pieces.ts";
 export { PAD_TOKEN, Tokenizer, type TokenizerRoles } from "./tokenizer/tokenizer.ts";
 export type { AddedToken, ByteLevelJson, TokenizerJson } from "./tokenizer/tokenizer_json.ts";
 export { trainBpe, type TrainBpeOptions } from "./tokenizer/train_bpe.ts";
+export type { GgufVocabulary, TokenType } from "./tokenizer/vocabulary_data.ts";
 export * from "./synthetic/mod.ts";
