@@ -1,59 +1,47 @@
 /**
- * What kind of token each is, in the numbering that SentencePiece and GGUF share: a type's number
- * is its place here plus one.
+ * What kind of token an entry of a SentencePiece or GGUF vocabulary is: 1 normal, 2 unknown,
+ * 3 control, 4 user-defined, 5 unused, 6 byte.
+ */
+export type TokenType = 1 | 2 | 3 | 4 | 5 | 6;
+
+/**
+ * The tokenizer that a GGUF file embeds, as it stands there; a SentencePiece file or llama2.c's
+ * `tokenizer.bin` amounts to the same. Nothing is known of it but that the types are these, lists
+ * of the same tokens are equally long, and ids lie below their length.
  *
- * @see {@link https://github.com/google/sentencepiece/blob/master/src/sentencepiece_model.proto | SentencePiece}
+ * @see {@link https://github.com/ggml-org/ggml/blob/master/docs/gguf.md#tokenizer}
  */
-export const TOKEN_TYPES = [
-  "normal",
-  "unknown",
-  "control",
-  "userDefined",
-  "unused",
-  "byte",
-] as const;
-
-/** One of {@linkcode TOKEN_TYPES}. */
-export type TokenType = (typeof TOKEN_TYPES)[number];
-
-/**
- * The model that cuts text into tokens, by the names of GGUF: `llama` is SentencePiece's BPE by
- * scores, `t5` its unigram model, `gpt2` byte-level BPE by merges.
- */
-export type VocabularyModel = "llama" | "t5" | "gpt2";
-
-/**
- * A vocabulary out of a file that is no `tokenizer.json`: GGUF, SentencePiece, llama2.c, GPT-2.
- * Readers of such files return it; `tokenizerJsonOfVocabulary()` makes a `tokenizer.json` of it.
- */
-export interface VocabularyData {
-  readonly model: VocabularyModel;
-  /** `gpt2` only: name of the pattern that cuts text into words (`tokenizer.ggml.pre`). */
+export interface GgufVocabulary {
+  /** Kind of model: `"llama"` is SentencePiece's BPE by scores, `"gpt2"` byte-level BPE by merges. */
+  readonly model: string;
+  /** How text is cut before it is tokenized, by name, such as `"llama-bpe"`, `"qwen2"`. */
   readonly pre?: string;
-  /** By id. SentencePiece's spaces are "▁", its bytes `<0x0A>`; `gpt2` has the byte alphabet. */
+  /** Text of each token by id: `"▁"` for spaces in SentencePiece, byte-level letters in BPE. */
   readonly tokens: readonly string[];
-  /** `llama` and `t5`: by id. The pair with the higher score merges first. */
-  readonly scores?: ArrayLike<number>;
-  /** By id; all normal if absent. */
+  /** Score of each token, higher is merged sooner; SentencePiece only. */
+  readonly scores?: Float32Array<ArrayBuffer>;
+  /** Kind of each token; all normal where absent. */
   readonly tokenTypes?: readonly TokenType[];
-  /** `gpt2` only: `"left right"` in the order of merging. */
+  /** `"left right"`, in the order of merging; byte-level BPE only. */
   readonly merges?: readonly string[];
-  /** Id of the token that begins a document, if there is one. */
-  readonly beginId?: number;
-  /** Id of the token that ends a document, if there is one. */
-  readonly endId?: number;
-  readonly unknownId?: number;
+  /** Id of the token that begins a text. */
+  readonly bosId?: number;
+  /** Id of the token that ends a text. */
+  readonly eosId?: number;
+  /** Id of the token for what no other token covers. */
+  readonly unkId?: number;
+  /** Id of the token that fills batches. */
   readonly padId?: number;
-  /** Whether texts for the model begin with the begin token. */
-  readonly addBegin: boolean;
-  /** Whether texts for the model end with the end token. */
-  readonly addEnd: boolean;
-  /** `llama` and `t5`: whether a space goes before the text. */
-  readonly addSpacePrefix: boolean;
-  /** Runs of spaces become one, and outer ones go (SentencePiece's remove_extra_whitespaces). */
+  /** Whether encoding begins with {@linkcode GgufVocabulary.bosId}; up to the model where absent. */
+  readonly addBos?: boolean;
+  /** Whether encoding ends with {@linkcode GgufVocabulary.eosId}; up to the model where absent. */
+  readonly addEos?: boolean;
+  /** Whether a space is put before the text; SentencePiece only, true where absent. */
+  readonly addSpacePrefix?: boolean;
+  /** Whether runs of spaces become one and outer ones go; SentencePiece only, false where absent. */
   readonly removeExtraSpaces?: boolean;
-  /** Content of `precompiled_charsmap`, in base64, if text is normalized by it. */
+  /** SentencePiece's `precompiled_charsmap` in base64, if text is normalized by one. */
   readonly charsMap?: string;
-  /** A Jinja template, if the file has one. */
+  /** Jinja template of a conversation. */
   readonly chatTemplate?: string;
 }
