@@ -3,6 +3,7 @@
  *
  * @module
  */
+export * from "./float16.ts";
 export * from "./gpu.ts";
 export type { Lifetime, MemoryPlan } from "./memory.ts";
 export * from "./ops/activation.ts";
