@@ -24,6 +24,7 @@ export {
 export * from "./ops/pair_log_probabilities.ts";
 export * from "./ops/rms_norm.ts";
 export * from "./ops/rotary.ts";
+export * from "./ops/scale.ts";
 export * from "./ops/swi_glu.ts";
 export * from "./plan.ts";
 export * from "./segments.ts";

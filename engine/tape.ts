@@ -131,7 +131,33 @@ export class Tape {
     }
     this.#gradients.set(output, seed);
     for (const tensor of retain) this.#retained.add(tensor);
-    for (const { output: y, run } of this.#backward.toReversed()) {
+    this.#differentiate(0);
+  }
+
+  /**
+   * Records a part of the forward pass whose activations are not kept: backward records the part
+   * again before it differentiates it, so that memory holds them for one part at a time.
+   *
+   * @param record Appends the part's dispatches; each call must append the same.
+   * @returns What `record` returned at first.
+   * @see {@link https://arxiv.org/abs/1604.06174 | Chen et al., 2016}
+   */
+  checkpoint(record: () => Tensor): Tensor {
+    const begin = this.#backward.length;
+    const y = record();
+    this.#backward.length = begin;
+    this.onBackward(y, (dy) => {
+      const first = this.#backward.length;
+      const again = record();
+      this.passGradient(again, dy);
+      this.#differentiate(first);
+    });
+    return y;
+  }
+
+  /** Records the backward steps from `begin` on, last one first, and forgets them. */
+  #differentiate(begin: number): void {
+    for (const { output: y, run } of this.#backward.splice(begin).toReversed()) {
       const dy = this.#gradients.get(y);
       if (dy === undefined) continue;
       if (y.dtype !== "f32") {
@@ -142,7 +168,6 @@ export class Tape {
       run(dy);
       if (!this.#retained.has(y)) this.#sharers.get(dy)?.delete(y);
     }
-    this.#backward.length = 0;
   }
 
   /**

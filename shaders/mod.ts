@@ -27,4 +27,5 @@ export * from "./pair_log_probabilities.wgsl.ts";
 export * from "./rms_norm.wgsl.ts";
 export * from "./rotary.wgsl.ts";
 export type { RowConstants } from "./rows.wgsl.ts";
+export * from "./scale.wgsl.ts";
 export * from "./sum_columns.wgsl.ts";

@@ -2,7 +2,7 @@ import type { EncodedResume } from "../../data/batch.ts";
 import type { Gpu } from "../../engine/gpu.ts";
 import type { Transformer } from "../transformer/transformer.ts";
 import type { OccupationModel, Person, Score } from "./occupation_model.ts";
-import { buildTitleTree, isInner, type TitleTree } from "./title_tree.ts";
+import { buildTokenTree, isInner, type TokenTree } from "../token_tree.ts";
 import { type Expansion, type Question, TreeLayout } from "./tree_layout.ts";
 import { TreePasses } from "./tree_pass.ts";
 
@@ -50,7 +50,7 @@ const PASS_TOKENS = 2048;
 export class LanguageModel implements OccupationModel {
   readonly name: string;
   readonly numOccupations: number;
-  readonly tree: TitleTree;
+  readonly tree: TokenTree;
   /** Nodes that have children, in order. */
   readonly #inner: readonly number[];
   readonly #tolerance: number;
@@ -65,7 +65,7 @@ export class LanguageModel implements OccupationModel {
     const { titles, name = "language model", tolerance = 1e-2 } = options;
     this.name = name;
     this.numOccupations = titles.length;
-    this.tree = buildTitleTree(titles);
+    this.tree = buildTokenTree(titles);
     this.#tolerance = tolerance;
     this.#maxSeqLen = model.config.maxSeqLen;
     const numNodes = this.tree.tokens.length;
@@ -109,7 +109,7 @@ export class LanguageModel implements OccupationModel {
     const question = this.#question(resumeOf(person), index);
     await this.#run(this.#trees, [[this.#everything(question)]]);
     const paths = this.#pathLogProbabilities(question);
-    const probabilities = Float64Array.from(this.tree.titleNodes, (node) => Math.exp(paths[node]!));
+    const probabilities = Float64Array.from(this.tree.endNodes, (node) => Math.exp(paths[node]!));
     const total = probabilities.reduce((sum, p) => sum + p, 0);
     return probabilities.map((p) => p / total);
   }
@@ -207,8 +207,8 @@ export class LanguageModel implements OccupationModel {
   /** The nodes on the way to a title, its own excluded. */
   #wayTo(occupation: number): Set<number> {
     const way = new Set<number>();
-    for (let at = this.tree.titleNodes[occupation]!; at >= 0; at = this.tree.parents[at]!) {
-      if (at !== this.tree.titleNodes[occupation]) way.add(at);
+    for (let at = this.tree.endNodes[occupation]!; at >= 0; at = this.tree.parents[at]!) {
+      if (at !== this.tree.endNodes[occupation]) way.add(at);
     }
     return way;
   }
@@ -253,12 +253,12 @@ export class LanguageModel implements OccupationModel {
     const { tree } = this;
     const paths = this.#pathLogProbabilities(question);
     let known = 0;
-    for (const node of tree.titleNodes) {
+    for (const node of tree.endNodes) {
       const path = paths[node]!;
       if (!Number.isNaN(path)) known += Math.exp(path);
     }
     const unexplored = this.#frontier(question).reduce((sum, { mass }) => sum + mass, 0);
-    const raw = paths[tree.titleNodes[occupation]!]!;
+    const raw = paths[tree.endNodes[occupation]!]!;
     return { raw, normalized: raw - Math.log(known + unexplored), unexplored };
   }
 }

@@ -1,5 +1,5 @@
 import type { Batch, EncodedResume } from "../../data/batch.ts";
-import { childrenOf, type TitleTree } from "./title_tree.ts";
+import { childrenOf, type TokenTree } from "../token_tree.ts";
 
 /** One distribution to compute: that of the occupation at an observation of a resume. */
 export interface Question {
@@ -48,7 +48,7 @@ export function fits(size: Capacity, capacity: Capacity): boolean {
  * Leaves need no place: their probability comes from their parent's.
  */
 export class TreeLayout {
-  readonly #tree: TitleTree;
+  readonly #tree: TokenTree;
   readonly #capacity: Capacity;
   readonly #maxSeqLen: number;
   readonly #tokens: number[] = [];
@@ -59,7 +59,7 @@ export class TreeLayout {
   readonly #rows: number[] = [];
   readonly #pairs: { row: number; node: number; question: Question }[] = [];
 
-  constructor(tree: TitleTree, capacity: Capacity, maxSeqLen: number) {
+  constructor(tree: TokenTree, capacity: Capacity, maxSeqLen: number) {
     this.#tree = tree;
     this.#capacity = capacity;
     this.#maxSeqLen = maxSeqLen;
@@ -193,7 +193,7 @@ export class TreeLayout {
 }
 
 /** The nodes and all their ancestors, in depth-first order. */
-function withAncestors({ parents }: TitleTree, nodes: readonly number[]): number[] {
+function withAncestors({ parents }: TokenTree, nodes: readonly number[]): number[] {
   const all = new Set<number>();
   for (const node of nodes) {
     for (let at = node; at >= 0 && !all.has(at); at = parents[at]!) all.add(at);

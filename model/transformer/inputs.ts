@@ -1,12 +1,41 @@
 import type { Batch } from "../../data/batch.ts";
 import type { Gpu } from "../../engine/gpu.ts";
+import { causalAttention } from "../../engine/ops/attention.ts";
 import { RANDOMNESS_LENGTH, randomnessOf } from "../../engine/ops/dropout.ts";
 import { TokenInput } from "../../engine/segments.ts";
+import type { Tape } from "../../engine/tape.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { ModelConfig } from "./config.ts";
 
-/** The tensors of a plan that change with every batch. */
-export class ModelInputs {
+/** Queries, keys and values of one block, as projected and rotated. */
+export interface Heads {
+  readonly q: Tensor;
+  readonly k: Tensor;
+  readonly v: Tensor;
+}
+
+/** Sizes of the heads of a block, and which block it is. */
+export interface HeadSizes {
+  readonly index: number;
+  readonly numHeads: number;
+  readonly numKvHeads: number;
+  readonly headDim: number;
+}
+
+/** What a forward pass reads: the tensors of a plan that change, and how queries find keys. */
+export interface ForwardInputs {
+  /** `[numTokens]` u32; with segments where the embedding is trained. */
+  readonly tokens: TokenInput | Tensor;
+  /** `[numTokens]` u32; with segments where learned positions are trained. */
+  readonly positions: TokenInput | Tensor;
+  /** Key of dropout; training only. */
+  readonly randomness?: Tensor;
+  /** Records the attention of one block; shaped as `q`. */
+  attend(tape: Tape, heads: Heads, sizes: HeadSizes): Tensor;
+}
+
+/** The tensors of a plan that change with every batch of rows that stand alone. */
+export class ModelInputs implements ForwardInputs {
   readonly numRows: number;
   readonly seqLen: number;
   readonly tokens: TokenInput;
@@ -20,15 +49,21 @@ export class ModelInputs {
   /** Key of dropout: {@linkcode randomnessOf}. */
   readonly randomness: Tensor;
   readonly #gpu: Gpu;
+  readonly #slidingWindow: number | null;
 
   constructor(
     gpu: Gpu,
-    { vocabSize, maxSeqLen }: Pick<ModelConfig, "vocabSize" | "maxSeqLen">,
+    {
+      vocabSize,
+      maxSeqLen,
+      slidingWindow,
+    }: Pick<ModelConfig, "vocabSize" | "maxSeqLen" | "slidingWindow">,
     { numRows, seqLen }: Pick<Batch, "numRows" | "seqLen">,
   ) {
     const numTokens = numRows * seqLen;
     const u32 = (label: string) => gpu.tensor([numTokens], { label, dtype: "u32" });
     this.#gpu = gpu;
+    this.#slidingWindow = slidingWindow;
     this.numRows = numRows;
     this.seqLen = seqLen;
     this.tokens = new TokenInput(gpu, { numTokens, vocabSize });
@@ -62,7 +97,7 @@ export class ModelInputs {
     }
     this.tokens.write(batch.tokens);
     this.positions.write(batch.positions);
-    this.#gpu.write(this.starts, batch.starts);
+    this.#gpu.write(this.starts, windowStarts(batch, this.#slidingWindow));
     this.#gpu.write(this.ends, batch.ends);
     this.#gpu.write(this.targets, batch.targets);
     this.#gpu.write(
@@ -70,6 +105,11 @@ export class ModelInputs {
       batch.weights.map((weight) => weight * weightScale),
     );
     this.#gpu.write(this.randomness, randomnessOf({ seed, step }));
+  }
+
+  attend(tape: Tape, heads: Heads, sizes: HeadSizes): Tensor {
+    const { seqLen, starts, ends } = this;
+    return causalAttention(tape, { ...heads, starts, ends }, { seqLen, ...sizes });
   }
 
   /** Frees the memory. */
@@ -81,4 +121,33 @@ export class ModelInputs {
     }
     this.randomness.buffer?.destroy();
   }
+}
+
+/**
+ * First key that each query sees under a sliding window: not that of its document, but the one
+ * `window − 1` positions back. In rows of trees, where a place says nothing of a position, the key
+ * of a position that a query sees is the last one placed there before it.
+ */
+export function windowStarts(
+  {
+    starts,
+    positions,
+    numRows,
+    seqLen,
+  }: Pick<Batch, "starts" | "positions" | "numRows" | "seqLen">,
+  window: number | null,
+): Uint32Array<ArrayBuffer> {
+  if (window === null) return starts;
+  const windowed = starts.slice();
+  for (let row = 0; row < numRows; row++) {
+    const placeOf = new Map<number, number>();
+    for (let place = 0; place < seqLen; place++) {
+      const at = row * seqLen + place;
+      const position = positions[at]!;
+      placeOf.set(position, place);
+      const first = placeOf.get(position - window + 1);
+      if (first !== undefined) windowed[at] = Math.max(starts[at]!, first);
+    }
+  }
+  return windowed;
 }

@@ -1,25 +1,16 @@
 import type { Gpu } from "../../engine/gpu.ts";
-import { activation } from "../../engine/ops/activation.ts";
 import { add } from "../../engine/ops/add.ts";
-import { causalAttention } from "../../engine/ops/attention.ts";
-import { dropout } from "../../engine/ops/dropout.ts";
 import { embedding } from "../../engine/ops/embedding.ts";
-import { layerNorm } from "../../engine/ops/layer_norm.ts";
-import { linear } from "../../engine/ops/linear.ts";
-import { rmsNorm } from "../../engine/ops/rms_norm.ts";
-import { rotary, rotaryTable } from "../../engine/ops/rotary.ts";
-import { swiGlu } from "../../engine/ops/swi_glu.ts";
+import { rotaryTable } from "../../engine/ops/rotary.ts";
 import type { Tape } from "../../engine/tape.ts";
 import { type Parameter, sizeOf, type Tensor } from "../../engine/tensor.ts";
+import { drop, normalize, recordBlock } from "./block.ts";
 import { checkConfig, type ModelConfig } from "./config.ts";
-import type { ModelInputs } from "./inputs.ts";
+import type { ForwardInputs } from "./inputs.ts";
 import {
   arrangeWeights,
-  type BlockWeights,
   createParameters,
-  type LinearWeights,
   type LoraWeights,
-  type NormWeights,
   randomInitializer,
   type TransformerWeights,
 } from "./weights.ts";
@@ -48,6 +39,14 @@ export interface TransformerParts {
 export interface ForwardOptions {
   /** Applies dropout. @default {false} */
   readonly training?: boolean;
+  /** Keeps no activations of a block for backward, which computes them again. @default {false} */
+  readonly checkpoint?: boolean;
+  /**
+   * How many blocks to run: 0 gives the embeddings, fewer than all the residual stream.
+   *
+   * @default {all of them, and the final norm}
+   */
+  readonly layer?: number;
 }
 
 /**
@@ -103,60 +102,35 @@ export class Transformer {
   }
 
   /**
-   * Records the forward pass up to the final norm.
+   * Records the forward pass up to the final norm, or up to a block.
    *
-   * @returns Hidden states, `[numTokens, dModel]`; times `weights.output` transposed, the logits.
+   * @param tape Where to record.
+   * @param inputs Tokens, positions, and what queries see.
+   * @param options Training or inference, and how far.
+   * @returns Hidden states, `[numTokens, dModel]`; after the final norm, times `weights.output`
+   *   transposed, the logits.
+   * @throws {RangeError} If the model has no such layer.
    */
-  hidden(tape: Tape, inputs: ModelInputs, options: ForwardOptions = {}): Tensor {
+  hidden(tape: Tape, inputs: ForwardInputs, options: ForwardOptions = {}): Tensor {
     const { weights, config } = this;
-    const drop = this.#dropout(tape, inputs, options);
+    const { training = false, checkpoint = false, layer = config.numBlocks } = options;
+    if (!Number.isInteger(layer) || layer < 0 || layer > config.numBlocks) {
+      throw new RangeError(
+        `Cannot run a model: layer must be an integer from 0 to ${config.numBlocks}, got ${layer}`,
+      );
+    }
+    const scope = { tape, inputs, config, training, rotaryTable: this.#rotaryTable };
     let x = embedding(tape, weights.embedding, inputs.tokens);
     if (weights.positions !== undefined) {
       x = add(tape, x, embedding(tape, weights.positions, inputs.positions));
     }
-    x = drop(x);
-    for (const block of weights.blocks) {
-      const attended = this.#attention(tape, normalize(tape, x, block.attentionNorm, config), {
-        block,
-        inputs,
-      });
-      const h = add(tape, x, drop(attended));
-      x = add(tape, h, drop(mlp(tape, normalize(tape, h, block.mlpNorm, config), block, config)));
-    }
-    return normalize(tape, x, weights.norm, config);
-  }
-
-  #attention(
-    tape: Tape,
-    x: Tensor,
-    { block, inputs }: { readonly block: BlockWeights; readonly inputs: ModelInputs },
-  ): Tensor {
-    const { numHeads, numKvHeads, headDim } = this.config;
-    const { seqLen, starts, ends } = inputs;
-    const q = this.#rotate(tape, affine(tape, x, block.query), inputs);
-    const k = this.#rotate(tape, affine(tape, x, block.key), inputs);
-    const v = affine(tape, x, block.value);
-    const sizes = { seqLen, numHeads, numKvHeads, headDim };
-    const y = causalAttention(tape, { q, k, v, starts, ends }, sizes);
-    return affine(tape, y, block.output);
-  }
-
-  #rotate(tape: Tape, x: Tensor, { positions }: ModelInputs): Tensor {
-    if (this.#rotaryTable === undefined) return x;
-    const { headDim, rotaryLayout: layout } = this.config;
-    const at = { table: this.#rotaryTable, positions: positions.ids };
-    return rotary(tape, x, at, { headDim, layout });
-  }
-
-  /** Dropout with a number of its own for every place, or nothing outside training. */
-  #dropout(
-    tape: Tape,
-    { randomness }: ModelInputs,
-    { training = false }: ForwardOptions,
-  ): (x: Tensor) => Tensor {
-    const rate = training ? this.config.dropout : 0;
-    let id = 0;
-    return (x) => (rate === 0 ? x : dropout(tape, x, { rate, randomness, id: id++ }));
+    x = drop(scope, x, { rate: config.dropout, id: 0 });
+    weights.blocks.slice(0, layer).forEach((block, index) => {
+      const input = x;
+      const record = () => recordBlock(scope, input, { block, index });
+      x = checkpoint ? tape.checkpoint(record) : record();
+    });
+    return layer === config.numBlocks ? normalize(scope, x, weights.norm) : x;
   }
 }
 
@@ -165,25 +139,6 @@ function createRotaryTable(gpu: Gpu, config: ModelConfig): Tensor | undefined {
   if (position !== "rotary") return undefined;
   const values = rotaryTable({ headDim, maxSeqLen, theta });
   return gpu.tensor([maxSeqLen, headDim], { label: "rotary table", values });
-}
-
-function normalize(tape: Tape, x: Tensor, norm: NormWeights, config: ModelConfig): Tensor {
-  const { eps } = config;
-  return config.norm === "rmsNorm"
-    ? rmsNorm(tape, x, norm.weight, { eps })
-    : layerNorm(tape, x, { ...norm, eps });
-}
-
-/** `down(silu(gate(x)) · up(x))`, or `down(f(up(x)))`. */
-function mlp(tape: Tape, x: Tensor, { gate, up, down }: BlockWeights, config: ModelConfig): Tensor {
-  const hidden = affine(tape, x, up);
-  if (config.mlp === "swiGlu")
-    return affine(tape, swiGlu(tape, affine(tape, x, gate!), hidden), down);
-  return affine(tape, activation(tape, hidden, config.mlp), down);
-}
-
-function affine(tape: Tape, x: Tensor, { weight, bias }: LinearWeights): Tensor {
-  return linear(tape, x, weight, bias);
 }
 
 function given(

@@ -1,25 +1,25 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { buildTitleTree, childrenOf } from "../../model/occupation/title_tree.ts";
+import { buildTokenTree, childrenOf } from "../../model/token_tree.ts";
 
 const titles = (...lists: number[][]) => lists.map((tokens) => Uint32Array.from(tokens));
 
-test("buildTitleTree() shares prefixes and nests titles that begin others", () => {
-  const tree = buildTitleTree(titles([7], [2, 3, 4], [2, 3], [2, 9]));
+test("buildTokenTree() shares prefixes and nests titles that begin others", () => {
+  const tree = buildTokenTree(titles([7], [2, 3, 4], [2, 3], [2, 9]));
   assert.deepEqual([...tree.tokens], [2, 3, 4, 9, 7]);
   assert.deepEqual([...tree.parents], [-1, 0, 1, 0, -1]);
   assert.deepEqual([...tree.ends], [4, 3, 3, 4, 5]);
   assert.deepEqual([...tree.depths], [1, 2, 3, 2, 1]);
-  assert.deepEqual([...tree.titleNodes], [4, 2, 1, 3]);
+  assert.deepEqual([...tree.endNodes], [4, 2, 1, 3]);
   assert.deepEqual([...tree.nesting], [2, 1, 0, 0, 0]);
   assert.deepEqual(tree.roots, [0, 4]);
   assert.deepEqual(childrenOf(tree, 0), [1, 3]);
 });
 
-test("buildTitleTree() refuses empty and repeated titles", () => {
-  assert.throws(() => buildTitleTree(titles([1], [])), /no token at all for title 1/);
-  assert.throws(() => buildTitleTree(titles([1, 2], [1, 2])), /the tokens of another title/);
+test("buildTokenTree() refuses empty and repeated titles", () => {
+  assert.throws(() => buildTokenTree(titles([1], [])), /no token at all for title 1/);
+  assert.throws(() => buildTokenTree(titles([1, 2], [1, 2])), /the tokens of another title/);
 });
 
 test("walking up from a title's node spells the title", () => {
@@ -27,10 +27,10 @@ test("walking up from a title's node spells the title", () => {
   const distinct = fc.uniqueArray(title, { minLength: 1, selector: (tokens) => tokens.join() });
   fc.assert(
     fc.property(distinct, (lists) => {
-      const tree = buildTitleTree(titles(...lists));
+      const tree = buildTokenTree(titles(...lists));
       lists.forEach((expected, which) => {
         const spelled: number[] = [];
-        for (let node = tree.titleNodes[which]!; node >= 0; node = tree.parents[node]!) {
+        for (let node = tree.endNodes[which]!; node >= 0; node = tree.parents[node]!) {
           spelled.unshift(tree.tokens[node]!);
         }
         assert.deepEqual(spelled, expected);

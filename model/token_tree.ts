@@ -1,8 +1,8 @@
 /**
- * The titles of all occupations as a prefix tree of tokens, in depth-first order: a node comes
- * before its children, and its subtree is the nodes `[node, ends[node])`.
+ * Sequences of tokens, such as the titles of all occupations, as a prefix tree in depth-first order:
+ * a node comes before its children, and its subtree is the nodes `[node, ends[node])`.
  */
-export interface TitleTree {
+export interface TokenTree {
   /** Token of each node, `[numNodes]`. */
   readonly tokens: Uint32Array<ArrayBuffer>;
   /** Parent of each node, −1 for the first tokens of titles, `[numNodes]`. */
@@ -14,7 +14,7 @@ export interface TitleTree {
   /** Nodes of depth 1. */
   readonly roots: readonly number[];
   /** Node at which each title ends, `[numTitles]`. */
-  readonly titleNodes: Uint32Array;
+  readonly endNodes: Uint32Array;
   /**
    * Most titles that end on one path strictly below each node, `[numNodes]`: more than one where
    * a title begins another. Times a node's probability, it bounds the mass of the titles below.
@@ -28,11 +28,11 @@ export interface TitleTree {
  * @param titles Tokens of each title, none empty, no two the same.
  * @throws {RangeError} If a title is empty or stands twice.
  */
-export function buildTitleTree(titles: readonly Uint32Array[]): TitleTree {
+export function buildTokenTree(titles: readonly Uint32Array[]): TokenTree {
   const order = titles.map((_, title) => title).toSorted((a, b) => compare(titles[a]!, titles[b]!));
   const tokens: number[] = [];
   const parents: number[] = [];
-  const titleNodes = new Uint32Array(titles.length);
+  const endNodes = new Uint32Array(titles.length);
   let path: number[] = [];
   let previous = new Uint32Array();
   for (const title of order) {
@@ -49,27 +49,27 @@ export function buildTitleTree(titles: readonly Uint32Array[]): TitleTree {
       parents.push(path.at(-1) ?? -1);
       path.push(tokens.push(token) - 1);
     }
-    titleNodes[title] = path.at(-1)!;
+    endNodes[title] = path.at(-1)!;
     previous = Uint32Array.from(own);
   }
-  return finish({ tokens, parents, titleNodes });
+  return finish({ tokens, parents, endNodes });
 }
 
 function finish({
   tokens,
   parents,
-  titleNodes,
+  endNodes,
 }: {
   tokens: readonly number[];
   parents: readonly number[];
-  titleNodes: Uint32Array;
-}): TitleTree {
+  endNodes: Uint32Array;
+}): TokenTree {
   const numNodes = tokens.length;
   const depths = new Uint32Array(numNodes);
   const ends = Uint32Array.from({ length: numNodes }, (_, node) => node + 1);
   const nesting = new Uint32Array(numNodes);
   const isTitle = new Uint8Array(numNodes);
-  for (const node of titleNodes) isTitle[node] = 1;
+  for (const node of endNodes) isTitle[node] = 1;
   parents.forEach((parent, node) => (depths[node] = parent < 0 ? 1 : depths[parent]! + 1));
   for (let node = numNodes - 1; node >= 0; node--) {
     const parent = parents[node]!;
@@ -84,18 +84,18 @@ function finish({
     depths,
     ends,
     roots,
-    titleNodes,
+    endNodes,
     nesting,
   };
 }
 
 /** Whether a node has children. */
-export function isInner({ ends }: TitleTree, node: number): boolean {
+export function isInner({ ends }: TokenTree, node: number): boolean {
   return ends[node]! > node + 1;
 }
 
 /** Children of a node, in order. */
-export function childrenOf({ ends }: TitleTree, node: number): number[] {
+export function childrenOf({ ends }: TokenTree, node: number): number[] {
   const children: number[] = [];
   for (let child = node + 1; child < ends[node]!; child = ends[child]!) children.push(child);
   return children;

@@ -1,0 +1,31 @@
+/** `y (+)= factor · x`, one element at a time. */
+import {
+  type ElementwiseConstants,
+  enableF16,
+  storageBindings,
+  storeOrAdd,
+} from "./elementwise.wgsl.ts";
+import { kernel, paramsBinding } from "./kernel.ts";
+import { mainOfElements } from "./lanes.wgsl.ts";
+import { wgsl } from "./wgsl.ts";
+
+const PARAMS = { length: "u32", factor: "f32" } as const;
+const BUFFERS = { x: "read", y: "read_write" } as const;
+
+/** Multiplies by a number; computed in f32. */
+export const scaleKernel = kernel({
+  name: "scale",
+  params: PARAMS,
+  buffers: BUFFERS,
+  code: (constants: ElementwiseConstants) => wgsl`
+    ${enableF16(constants.storage)}
+    alias T = ${constants.storage};
+    ${paramsBinding(PARAMS)}
+    ${storageBindings(BUFFERS, () => "T")}
+
+    ${mainOfElements(
+      constants,
+      "params.length",
+      storeOrAdd("y[i]", "T(params.factor * f32(x[i]))", constants.accumulate),
+    )}`,
+});
