@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import type { Gpu } from "../../engine/gpu.ts";
 import { randomnessOf } from "../../engine/ops/dropout.ts";
 import { linearCrossEntropy } from "../../engine/ops/linear_cross_entropy.ts";
@@ -27,11 +28,11 @@ const SEED = 7;
 const STEP = 3;
 
 /** Loss, and every weight's gradient, of {@linkcode BATCH}. */
-async function differentiate(gpu: Gpu, config: ModelConfig) {
+async function differentiate(gpu: Gpu, config: ModelConfig, checkpoint: boolean) {
   const model = tinyModel(gpu, config);
   const inputs = new ModelInputs(gpu, config, BATCH);
   const tape = new Tape(gpu);
-  const x = model.hidden(tape, inputs, { training: true });
+  const x = model.hidden(tape, inputs, { training: true, checkpoint });
   const { targets, weights } = inputs;
   const { loss } = linearCrossEntropy(tape, { x, weight: model.weights.output, targets, weights });
   tape.backward(loss, gpu.tensor([1], { label: "dLoss", values: Float32Array.of(1) }));
@@ -40,13 +41,15 @@ async function differentiate(gpu: Gpu, config: ModelConfig) {
   plan.run();
   const gradients = model.parameters.map(({ gradient }) => gradient);
   const [value, ...read] = await plan.read(loss, ...gradients);
+  const { sharedActivationBytes } = plan.describe();
   plan.destroy();
-  return { loss: value![0]!, gradients: read, parameters: model.parameters };
+  const { parameters } = model;
+  return { loss: value![0]!, gradients: read, parameters, sharedActivationBytes };
 }
 
 /** Checks a tiny transformer's loss, and every gradient along one direction, against float64. */
 export async function checkTransformer(gpu: Gpu, config: ModelConfig): Promise<void> {
-  const { loss, gradients, parameters } = await differentiate(gpu, config);
+  const { loss, gradients, parameters } = await differentiate(gpu, config, false);
   const entries = await Promise.all(
     parameters.map(async (parameter) => {
       return [parameter.label, Float64Array.from(await gpu.read(parameter))] as const;
@@ -70,4 +73,13 @@ export async function checkTransformer(gpu: Gpu, config: ModelConfig): Promise<v
       atol: GRADIENT_TOLERANCE * Math.max(1, size),
     });
   });
+}
+
+/** Checks that computing blocks again for backward changes no bit of the loss and the gradients. */
+export async function checkCheckpointing(gpu: Gpu, config: ModelConfig): Promise<void> {
+  const kept = await differentiate(gpu, config, false);
+  const again = await differentiate(gpu, config, true);
+  assert.equal(again.loss, kept.loss);
+  assert.deepEqual(again.gradients, kept.gradients);
+  assert.ok(again.sharedActivationBytes < kept.sharedActivationBytes);
 }

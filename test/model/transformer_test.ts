@@ -6,7 +6,7 @@ import { LossStep } from "../../model/train/loss_step.ts";
 import type { ModelConfig } from "../../model/transformer/config.ts";
 import { ModelInputs } from "../../model/transformer/inputs.ts";
 import { assertClose, openGpu } from "../support.ts";
-import { BATCH, checkTransformer } from "./check_transformer.ts";
+import { BATCH, checkCheckpointing, checkTransformer } from "./check_transformer.ts";
 import { packedBatch, TINY_MODELS, tinyModel } from "./tiny_model.ts";
 
 const WAYS: Readonly<Record<string, GpuOptions>> = {
@@ -25,6 +25,9 @@ for (const [name, config] of Object.entries(TINY_MODELS)) {
     test(`a transformer ${name} has the loss and gradients of float64, with ${way}`, () =>
       checkTransformer(gpu, config));
   }
+
+  test(`a transformer ${name} has the same gradients, in less memory, when blocks are computed again`, () =>
+    checkCheckpointing(gpus[0]![1], { ...config, numBlocks: 4 }));
 
   test(`a transformer ${name} gives packed documents the losses that each has alone`, async () => {
     const [, gpu] = gpus[0]!;

@@ -39,6 +39,8 @@ export function transformerReference(
       ? rmsNormReference({ x, weight }, eps)
       : layerNormReference({ x, weight, bias: at(`${name}.bias`) }, eps);
   };
+  const headNorm = (x: Float64Array, name: string): Float64Array =>
+    config.qkNorm ? rmsNormReference({ x, weight: at(`${name}.weight`) }, eps) : x;
   const rotate = (x: Float64Array): Float64Array =>
     config.position === "rotary"
       ? rotaryReference(x, { positions, headDim, theta, layout: config.rotaryLayout })
@@ -51,7 +53,11 @@ export function transformerReference(
         : up.map(activationReference[config.mlp]);
     return linear(hidden, `${name}.down_proj`);
   };
-  const visible = (row: number, t: number, s: number) => s <= t && t < ends[row * seqLen + s]!;
+  const window = config.slidingWindow ?? Infinity;
+  const visible = (row: number, t: number, s: number) =>
+    s <= t &&
+    t < ends[row * seqLen + s]! &&
+    positions[row * seqLen + t]! - positions[row * seqLen + s]! < window;
 
   let x = embeddingReference(at("model.embed_tokens.weight"), tokens, dModel);
   if (config.position === "learned") {
@@ -62,8 +68,12 @@ export function transformerReference(
   for (let block = 0; block < numBlocks; block++) {
     const name = `model.layers.${block}`;
     const normed = norm(x, `${name}.input_layernorm`);
-    const q = rotate(linear(normed, `${name}.self_attn.q_proj`));
-    const k = rotate(linear(normed, `${name}.self_attn.k_proj`));
+    const q = rotate(
+      headNorm(linear(normed, `${name}.self_attn.q_proj`), `${name}.self_attn.q_norm`),
+    );
+    const k = rotate(
+      headNorm(linear(normed, `${name}.self_attn.k_proj`), `${name}.self_attn.k_norm`),
+    );
     const v = linear(normed, `${name}.self_attn.v_proj`);
     const sizes = { numRows, seqLen, numHeads, numKvHeads, headDim, visible };
     const attended = attentionReference({ q, k, v }, sizes);
