@@ -65,6 +65,8 @@ export interface GpuOptions {
   readonly variant?: Variant;
   /** Lets kernels use subgroups where their size is fixed. @default {true} */
   readonly subgroups?: boolean;
+  /** Binds no more bytes at a time than this, nor than the device can. @default {the device's limit} */
+  readonly maxBindingBytes?: number;
 }
 
 /** What a new tensor holds and is for. */
@@ -90,6 +92,8 @@ export class Gpu {
   readonly variant: Variant;
   /** Lanes of a subgroup where the adapter knows but one size and kernels may use it, else 0. */
   readonly subgroupSize: number;
+  /** Bytes of a tensor that a kernel can see at a time; ops take larger tensors in parts. */
+  readonly maxBindingBytes: number;
   /** Settles, never rejects, when the device is lost. */
   readonly lost: Promise<GpuLostError>;
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
@@ -97,10 +101,12 @@ export class Gpu {
 
   private constructor(device: GPUDevice, info: GPUAdapterInfo, options: GpuOptions) {
     const { variant = isSoftware(info) ? "flat" : "tiled", subgroups = true } = options;
+    const { maxBindingBytes = Infinity } = options;
     this.device = device;
     this.info = info;
     this.variant = variant;
     this.subgroupSize = subgroups && device.features.has("subgroups") ? fixedSubgroup(info) : 0;
+    this.maxBindingBytes = Math.min(maxBindingBytes, device.limits.maxStorageBufferBindingSize);
     this.lost = device.lost.then((lost) => (this.#failure = new GpuLostError(lost)));
     device.addEventListener("uncapturederror", ({ error }) => {
       this.#failure ??= new Error(`Cannot run on the GPU: ${error.message}`);
@@ -119,7 +125,7 @@ export class Gpu {
   /**
    * A persistent tensor.
    *
-   * @throws {RangeError} If the values do not fill the shape, or the device cannot bind as much.
+   * @throws {RangeError} If the values do not fill the shape, or the device has no buffers as large.
    */
   tensor(
     shape: readonly number[],
@@ -225,9 +231,9 @@ export class Gpu {
   }
 
   /**
-   * A zero-filled storage buffer.
+   * A zero-filled storage buffer; it may be larger than what can be bound at once.
    *
-   * @throws {RangeError} If it exceeds what the device can bind at once.
+   * @throws {RangeError} If it exceeds what a buffer of this device may hold.
    */
   createBuffer(bytes: number, label: string): GPUBuffer {
     this.checkBytes(bytes, label);
@@ -236,16 +242,15 @@ export class Gpu {
   }
 
   /**
-   * Checks that a buffer could be bound.
+   * Checks that a buffer could be created.
    *
-   * @throws {RangeError} If it exceeds what the device can bind at once.
+   * @throws {RangeError} If it exceeds what a buffer of this device may hold.
    */
   checkBytes(bytes: number, label: string): void {
-    const { maxBufferSize, maxStorageBufferBindingSize } = this.device.limits;
-    const limit = Math.min(maxBufferSize, maxStorageBufferBindingSize);
-    if (bytes > limit) {
+    const { maxBufferSize } = this.device.limits;
+    if (bytes > maxBufferSize) {
       throw new RangeError(
-        `Cannot allocate "${label}": this device binds at most ${limit} bytes, got ${bytes}; use a smaller batch or model`,
+        `Cannot allocate "${label}": a buffer of this device holds at most ${maxBufferSize} bytes, got ${bytes}; use a smaller batch or model`,
       );
     }
   }

@@ -71,23 +71,23 @@ export class Plan {
     for (const { kernel } of this.#dispatches) {
       numDispatchesByKernel[kernel.name] = (numDispatchesByKernel[kernel.name] ?? 0) + 1;
     }
-    const bytes = { weights: 0, gradients: 0, optimizer: 0, inputs: 0, activations: 0 };
+    const bytes = { weights: 0, gradients: 0, optimizer: 0, cache: 0, inputs: 0, activations: 0 };
     for (const tensor of this.#tensors()) bytes[tensor.purpose] += bytesOf(tensor);
     const sharedActivationBytes = this.memory.blocks.reduce((sum, block) => sum + block, 0);
-    const { weights, gradients, optimizer, inputs } = bytes;
+    const { weights, gradients, optimizer, cache, inputs } = bytes;
     return {
       numDispatches: this.#dispatches.length,
       numDispatchesByKernel,
       bytes,
       sharedActivationBytes,
-      peakBytes: weights + gradients + optimizer + inputs + sharedActivationBytes,
+      peakBytes: weights + gradients + optimizer + cache + inputs + sharedActivationBytes,
     };
   }
 
   /**
    * Allocates buffers, compiles all pipelines in parallel and builds every bind group; once.
    *
-   * @throws {RangeError} If an activation exceeds what the device can bind, or all of them its memory.
+   * @throws {RangeError} If a tensor exceeds what the device can bind, or all of them its memory.
    */
   async compile(): Promise<this> {
     this.#compiled ??= this.#compile();
@@ -102,6 +102,7 @@ export class Plan {
 
   async #compile(): Promise<void> {
     const gpu = this.#gpu;
+    this.#checkBindings();
     const pipelines = await Promise.all(
       this.#dispatches.map(({ kernel, constants }) => gpu.pipeline(kernel, constants)),
     );
@@ -253,6 +254,20 @@ export class Plan {
       size,
     }));
     return { buffer, bindings };
+  }
+
+  /** Names the tensor and the kernel that would see too much of it. */
+  #checkBindings(): void {
+    const { maxBindingBytes } = this.#gpu;
+    for (const { kernel, buffers } of this.#dispatches) {
+      for (const tensor of Object.values(buffers)) {
+        const bytes = bytesOf(tensor);
+        if (bytes <= maxBindingBytes) continue;
+        throw new RangeError(
+          `Cannot bind "${tensor.label}" ${describe(tensor)} to ${kernel.name}: this device binds at most ${maxBindingBytes} bytes, got ${bytes}; use a smaller batch or model`,
+        );
+      }
+    }
   }
 
   #activations(): Tensor[] {

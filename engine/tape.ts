@@ -3,6 +3,7 @@ import { addInto, copy, type ElementwiseConstants } from "../shaders/elementwise
 import { laneWorkgroups } from "../shaders/lanes.wgsl.ts";
 import type { Gpu, Variant } from "./gpu.ts";
 import { lanesOf } from "./lanes.ts";
+import { flat, part, type Range, rowChunks } from "./split.ts";
 import { type DType, describe, isParameter, rootOf, sizeOf, type Tensor } from "./tensor.ts";
 
 /** Everything one dispatch needs besides the kernel itself. */
@@ -51,6 +52,8 @@ export class Tape {
   readonly variant: Variant;
   /** Lanes of a subgroup for the flat variant to share loads in; 0 for none. */
   readonly subgroupSize: number;
+  /** Bytes of a tensor that a kernel can see at a time; ops take larger ones in parts. */
+  readonly maxBindingBytes: number;
   readonly #dispatches: RecordedDispatch[] = [];
   readonly #backward: BackwardStep[] = [];
   readonly #gradients = new Map<Tensor, Tensor>();
@@ -59,9 +62,14 @@ export class Tape {
   /** Tensors whose gradient is one and the same tensor, while any of them may still be read. */
   readonly #sharers = new Map<Tensor, Set<Tensor>>();
 
-  constructor({ variant, subgroupSize }: Pick<Gpu, "variant" | "subgroupSize">) {
+  constructor({
+    variant,
+    subgroupSize,
+    maxBindingBytes = Infinity,
+  }: Pick<Gpu, "variant" | "subgroupSize"> & Partial<Pick<Gpu, "maxBindingBytes">>) {
     this.variant = variant;
     this.subgroupSize = subgroupSize;
+    this.maxBindingBytes = maxBindingBytes;
   }
 
   /** What was recorded, in order. */
@@ -217,25 +225,32 @@ export class Tape {
     }
   }
 
-  /** Dispatches a kernel of one element at a time; all buffers are stored as the first. */
+  /**
+   * Dispatches a kernel of one element at a time, in as many parts as the buffers are bound in; all
+   * buffers are stored as the first.
+   */
   elementwise<Buffers extends Record<string, Access>>(
     kernel: Kernel<ElementwiseConstants, { length: "u32" }, Buffers>,
     buffers: Readonly<Record<keyof Buffers & string, Tensor>>,
     accumulate = false,
   ): void {
-    const { shape, dtype } = Object.values<Tensor>(buffers)[0]!;
-    const length = sizeOf(shape);
+    const first = Object.values<Tensor>(buffers)[0]!;
     const lanes = lanesOf(this.variant);
-    this.dispatch(kernel, {
-      constants: {
-        storage: dtype === "f16" ? "f16" : "f32",
-        ...lanes,
-        accumulate,
-      },
-      params: { length },
-      buffers,
-      workgroups: laneWorkgroups(lanes, length),
-    });
+    const constants = {
+      storage: first.dtype === "f16" ? "f16" : "f32",
+      ...lanes,
+      accumulate,
+    } as const;
+    for (const range of rowChunks(flat(first), this.maxBindingBytes)) {
+      const length = range.end - range.begin;
+      const isWhole = length === sizeOf(first.shape);
+      this.dispatch(kernel, {
+        constants,
+        params: { length },
+        buffers: isWhole ? buffers : partsOf(buffers, range),
+        workgroups: laneWorkgroups(lanes, length),
+      });
+    }
   }
 
   /** Whether another tensor, whose gradient is yet to be read, has the same gradient tensor. */
@@ -249,4 +264,15 @@ export class Tape {
     this.#sharers.set(dx, new Set([x]));
     return dx;
   }
+}
+
+/** The same range of elements of every buffer. */
+function partsOf<Names extends string>(
+  buffers: Readonly<Record<Names, Tensor>>,
+  range: Range,
+): Record<Names, Tensor> {
+  const entries = Object.entries<Tensor>(buffers);
+  return Object.fromEntries(
+    entries.map(([name, tensor]) => [name, part(flat(tensor), range)]),
+  ) as Record<Names, Tensor>;
 }

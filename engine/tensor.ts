@@ -21,7 +21,7 @@ export const BLOCK_BYTES = { int8: 36, int4: 20 } as const;
 const BYTES_PER_ELEMENT = { f32: 4, f16: 2, u32: 4, bf16: 2 } as const;
 
 /** What a tensor's memory is for; `Plan.describe()` counts bytes by purpose. */
-export type Purpose = "weights" | "gradients" | "optimizer" | "inputs" | "activations";
+export type Purpose = "weights" | "gradients" | "optimizer" | "cache" | "inputs" | "activations";
 
 /**
  * A dense, row-major array.

@@ -10,6 +10,9 @@
  * of `a`: so where a workgroup is one subgroup, each lane loads another row and the rest hear of it
  * by broadcast, which is all in registers. Indices are clamped rather than tested, so that the
  * inner loop has no branches.
+ *
+ * `a` and `c` may be windows of columns of wider matrices, so that a product whose `b` is too large
+ * to be bound at once can be computed part by part.
  */
 import { kernel, paramsBinding, type Storage } from "./kernel.ts";
 import { enableF16 } from "./elementwise.wgsl.ts";
@@ -27,7 +30,7 @@ export interface MatmulConstants {
   readonly output: Storage;
   /** Adds to `c` instead of storing. */
   readonly accumulate: boolean;
-  /** Adds `bias[n]` to every row; without it, `bias` is bound but unread. */
+  /** Adds `bias[cBegin + n]` to every row; without it, `bias` is bound but unread. */
   readonly bias: boolean;
 }
 
@@ -40,7 +43,17 @@ export interface MatmulFlatConstants extends MatmulConstants {
   readonly subgroupSize: number;
 }
 
-const PARAMS = { numRows: "u32", numColumns: "u32", depth: "u32" } as const;
+/** `aStride` and `cStride` are the columns of the matrices that `a` and `c` are windows of. */
+export const MATMUL_PARAMS = {
+  numRows: "u32",
+  numColumns: "u32",
+  depth: "u32",
+  aStride: "u32",
+  aBegin: "u32",
+  cStride: "u32",
+  cBegin: "u32",
+} as const;
+
 const BUFFERS = { a: "read", b: "read", bias: "read", c: "read_write" } as const;
 
 const each = (count: number, line: (i: number) => string): string =>
@@ -49,7 +62,7 @@ const each = (count: number, line: (i: number) => string): string =>
 /** `c (+)= a · b (+ bias)`, one register tile a lane. */
 export const matmulFlat = kernel({
   name: "matmulFlat",
-  params: PARAMS,
+  params: MATMUL_PARAMS,
   buffers: BUFFERS,
   code: ({
     layout,
@@ -64,9 +77,9 @@ export const matmulFlat = kernel({
   }: MatmulFlatConstants) => {
     const shared = subgroupSize > 0;
     const rowOf = (row: string) =>
-      `min(row + ${row}, params.numRows - 1u)${layout === "tn" ? "" : " * params.depth"}`;
+      `min(row + ${row}, params.numRows - 1u)${layout === "tn" ? "" : " * params.aStride"} + params.aBegin`;
     const loadA = (row: string) =>
-      `f32(a[${layout === "tn" ? `k * params.numRows + ${row}` : `${row} + k`}])`;
+      `f32(a[${layout === "tn" ? `k * params.aStride + ${row}` : `${row} + k`}])`;
     // With subgroups each lane loads one row's element for all; without, each lane loads them all.
     const loads = shared ? Math.ceil(tileRows / subgroupSize) : tileRows;
     const elementA = (r: number) =>
@@ -81,11 +94,11 @@ export const matmulFlat = kernel({
     return wgsl`
     ${enableF16(storage === "f16" ? storage : output)}
     ${shared ? "enable subgroups;" : ""}
-    ${paramsBinding(PARAMS)}
+    ${paramsBinding(MATMUL_PARAMS)}
     @group(0) @binding(1) var<storage, read> a: array<${storage}>;
     @group(0) @binding(2) var<storage, read> b: array<${storage}>;
-    @group(0) @binding(3) var<storage, read> bias: array<${storage}>;       // [numColumns]
-    @group(0) @binding(4) var<storage, read_write> c: array<${output}>;     // [numRows, numColumns]
+    @group(0) @binding(3) var<storage, read> bias: array<${storage}>;       // [cStride]
+    @group(0) @binding(4) var<storage, read_write> c: array<${output}>;     // [numRows, cStride]
 
     @compute @workgroup_size(${workgroupSize})
     fn main(
@@ -112,8 +125,8 @@ export const matmulFlat = kernel({
       ${each(
         tileColumns,
         (j) => `if (column + ${j}u < params.numColumns) {
-        let n = column + ${j}u;
-        ${each(tileRows, (r) => `if (row + ${r}u < params.numRows) { let i = (row + ${r}u) * params.numColumns + n; ${store(r, j)} }`)}
+        let n = params.cBegin + column + ${j}u;
+        ${each(tileRows, (r) => `if (row + ${r}u < params.numRows) { let i = (row + ${r}u) * params.cStride + n; ${store(r, j)} }`)}
       }`,
       )}
     }`;

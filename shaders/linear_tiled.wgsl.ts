@@ -8,7 +8,7 @@
  */
 import { kernel, paramsBinding } from "./kernel.ts";
 import { enableF16 } from "./elementwise.wgsl.ts";
-import type { MatmulConstants } from "./linear_flat.wgsl.ts";
+import { MATMUL_PARAMS, type MatmulConstants } from "./linear_flat.wgsl.ts";
 import { wgsl } from "./wgsl.ts";
 
 /** Rows and columns of the outputs that one workgroup of {@linkcode matmulTiled} computes. */
@@ -18,29 +18,28 @@ const DEPTH = 16;
 const LANES = 16;
 const STRIDE = MATMUL_TILE / 4 + 1;
 
-const PARAMS = { numRows: "u32", numColumns: "u32", depth: "u32" } as const;
 const BUFFERS = { a: "read", b: "read", bias: "read", c: "read_write" } as const;
 
 /** `c (+)= a · b (+ bias)`, 64 × 64 outputs a workgroup of 256. */
 export const matmulTiled = kernel({
   name: "matmulTiled",
-  params: PARAMS,
+  params: MATMUL_PARAMS,
   buffers: BUFFERS,
   code: ({ layout, storage, output, accumulate, bias }: MatmulConstants) =>
     wgsl`
     ${enableF16(storage === "f16" ? storage : output)}
-    ${paramsBinding(PARAMS)}
+    ${paramsBinding(MATMUL_PARAMS)}
     @group(0) @binding(1) var<storage, read> a: array<${storage}>;
     @group(0) @binding(2) var<storage, read> b: array<${storage}>;
-    @group(0) @binding(3) var<storage, read> bias: array<${storage}>;       // [numColumns]
-    @group(0) @binding(4) var<storage, read_write> c: array<${output}>;     // [numRows, numColumns]
+    @group(0) @binding(3) var<storage, read> bias: array<${storage}>;       // [cStride]
+    @group(0) @binding(4) var<storage, read_write> c: array<${output}>;     // [numRows, cStride]
 
     var<workgroup> tileA: array<vec4f, ${DEPTH * STRIDE}>;  // [depth, rows / 4]
     var<workgroup> tileB: array<vec4f, ${DEPTH * STRIDE}>;  // [depth, columns / 4]
 
     fn loadA(m: u32, k: u32) -> f32 {
       if (m >= params.numRows || k >= params.depth) { return 0.0; }
-      return f32(a[${layout === "tn" ? "k * params.numRows + m" : "m * params.depth + k"}]);
+      return f32(a[params.aBegin + ${layout === "tn" ? "k * params.aStride + m" : "m * params.aStride + k"}]);
     }
 
     fn loadB(k: u32, n: u32) -> f32 {
@@ -101,10 +100,10 @@ export const matmulTiled = kernel({
         for (var j = 0u; j < 4u; j++) {
           let n = column + 4u * laneColumn + j;
           if (m < params.numRows && n < params.numColumns) {
-            let i = m * params.numColumns + n;
+            let i = m * params.cStride + params.cBegin + n;
             var value = sums[r][j];
             #if ${bias}
-            value += f32(bias[n]);
+            value += f32(bias[params.cBegin + n]);
             #endif
             #if ${accumulate}
             value += f32(c[i]);

@@ -1,5 +1,6 @@
 import { matmul } from "./matmul.ts";
 import { sumColumns } from "./sum_columns.ts";
+import { part, rowChunks } from "../split.ts";
 import type { Tape } from "../tape.ts";
 import { describe, type Tensor } from "../tensor.ts";
 
@@ -8,7 +9,8 @@ import { describe, type Tensor } from "../tensor.ts";
  *
  *     y = x · weightᵀ + bias
  *
- * Sums in f32. Differentiable in `x`, `weight` and `bias`.
+ * Sums in f32. Differentiable in `x`, `weight` and `bias`. A weight larger than the device can bind
+ * at once is taken in parts of its rows.
  *
  * @param tape Where to record.
  * @param x Activations, `[…, dIn]`, f32 or f16.
@@ -35,14 +37,24 @@ export function linear(tape: Tape, x: Tensor, weight: Tensor, bias?: Tensor): Te
     dtype: x.dtype,
     from: [x, weight, bias],
   });
-  matmul(tape, "nt", { a: x, b: weight, c: y, bias });
+  // Rows of the weight are columns of y: each part of it makes, or takes, its own window of those.
+  const parts = rowChunks(weight, tape.maxBindingBytes);
+  for (const range of parts) {
+    matmul(tape, "nt", { a: x, b: part(weight, range), c: y, cColumns: range, bias });
+  }
   tape.onBackward(y, (dy) => {
-    tape.addGradient(x, (dx, accumulate) =>
-      matmul(tape, "nn", { a: dy, b: weight, c: dx, accumulate }),
-    );
-    tape.addGradient(weight, (dWeight, accumulate) =>
-      matmul(tape, "tn", { a: dy, b: x, c: dWeight, accumulate }),
-    );
+    tape.addGradient(x, (dx, accumulate) => {
+      for (const range of parts) {
+        const sums = accumulate || range.begin > 0;
+        const b = part(weight, range);
+        matmul(tape, "nn", { a: dy, aColumns: range, b, c: dx, accumulate: sums });
+      }
+    });
+    tape.addGradient(weight, (dWeight, accumulate) => {
+      for (const range of rowChunks(dWeight, tape.maxBindingBytes)) {
+        matmul(tape, "tn", { a: dy, aColumns: range, b: x, c: part(dWeight, range), accumulate });
+      }
+    });
     if (bias !== undefined) {
       tape.addGradient(bias, (dBias, accumulate) => sumColumns(tape, dy, dBias, accumulate));
     }

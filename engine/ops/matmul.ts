@@ -1,5 +1,6 @@
-import { type Layout, matmulFlat } from "../../shaders/linear_flat.wgsl.ts";
+import { type Layout, type MATMUL_PARAMS, matmulFlat } from "../../shaders/linear_flat.wgsl.ts";
 import { MATMUL_TILE, matmulTiled } from "../../shaders/linear_tiled.wgsl.ts";
+import type { Range } from "../split.ts";
 import type { Tape } from "../tape.ts";
 import { describe, storageOf, type Tensor } from "../tensor.ts";
 
@@ -11,8 +12,12 @@ export interface MatmulOperands {
   readonly b: Tensor;
   /** `[m, n]`. */
   readonly c: Tensor;
-  /** `[n]`, added to every row. */
+  /** As wide as the whole of `c`, added to every row. */
   readonly bias?: Tensor | undefined;
+  /** Columns of `a` to read, as if it had no others. @default {all} */
+  readonly aColumns?: Range;
+  /** Columns of `c` to write, as if it had no others. @default {all} */
+  readonly cColumns?: Range;
 }
 
 /**
@@ -40,18 +45,10 @@ const FLAT_LANES = 8;
 export function matmul(
   tape: Tape,
   layout: Layout,
-  { a, b, c, bias, accumulate = false }: MatmulOperands & { readonly accumulate?: boolean },
+  { accumulate = false, ...operands }: MatmulOperands & { readonly accumulate?: boolean },
 ): void {
-  const [aRows, aColumns] = fold(a);
-  const [bRows, bColumns] = fold(b);
-  const [numRows, depth] = layout === "tn" ? [aColumns, aRows] : [aRows, aColumns];
-  const [numColumns, bDepth] = layout === "nt" ? [bRows, bColumns] : [bColumns, bRows];
-  const [cRows, cColumns] = fold(c);
-  if (depth !== bDepth || cRows !== numRows || cColumns !== numColumns || a.dtype !== b.dtype) {
-    throw new RangeError(
-      `Cannot multiply (${layout}) a ${describe(a)} by b ${describe(b)} into c ${describe(c)}: shapes and dtypes must fit`,
-    );
-  }
+  const { a, b, c, bias } = operands;
+  const params = paramsOf(layout, operands);
   const constants = {
     layout,
     storage: storageOf(a),
@@ -59,7 +56,7 @@ export function matmul(
     accumulate,
     bias: bias !== undefined,
   };
-  const params = { numRows, numColumns, depth };
+  const { numRows, numColumns } = params;
   const buffers = { a, b, bias: bias ?? b, c };
   if (tape.variant === "tiled") {
     const workgroups = Math.ceil(numRows / MATMUL_TILE) * Math.ceil(numColumns / MATMUL_TILE);
@@ -77,6 +74,38 @@ export function matmul(
     buffers,
     workgroups: Math.ceil(numRows / tileRows) * tilesAcross,
   });
+}
+
+/** Sizes of a product, and where its windows lie. */
+function paramsOf(
+  layout: Layout,
+  { a, b, c, aColumns, cColumns }: MatmulOperands,
+): Record<keyof typeof MATMUL_PARAMS, number> {
+  const [aRows, aStride] = fold(a);
+  const [bRows, bColumns] = fold(b);
+  const [cRows, cStride] = fold(c);
+  const { begin: aBegin, end: aEnd } = aColumns ?? { begin: 0, end: aStride };
+  const { begin: cBegin, end: cEnd } = cColumns ?? { begin: 0, end: cStride };
+  const aWidth = aEnd - aBegin;
+  const [numRows, depth] = layout === "tn" ? [aWidth, aRows] : [aRows, aWidth];
+  const [numColumns, bDepth] = layout === "nt" ? [bRows, bColumns] : [bColumns, bRows];
+  if (
+    depth !== bDepth ||
+    cRows !== numRows ||
+    cEnd - cBegin !== numColumns ||
+    a.dtype !== b.dtype ||
+    aEnd > aStride ||
+    cEnd > cStride
+  ) {
+    const windows =
+      (aColumns ?? cColumns)
+        ? ` (columns [${aBegin}, ${aEnd}) of a and [${cBegin}, ${cEnd}) of c)`
+        : "";
+    throw new RangeError(
+      `Cannot multiply (${layout}) a ${describe(a)} by b ${describe(b)} into c ${describe(c)}${windows}: shapes and dtypes must fit`,
+    );
+  }
+  return { numRows, numColumns, depth, aStride, aBegin, cStride, cBegin };
 }
 
 /** All axes but the last as one. */

@@ -1,13 +1,17 @@
 import type { Gpu, Values, Variant } from "../../engine/gpu.ts";
 import { Plan } from "../../engine/plan.ts";
 import { Tape } from "../../engine/tape.ts";
-import type { Parameter, Tensor } from "../../engine/tensor.ts";
+import { isParameter, type Parameter, sizeOf, type Tensor } from "../../engine/tensor.ts";
+import { fromFloat16, toFloat16 } from "../float16.ts";
 
 /** A tensor to make for a test. */
 export interface Input {
   readonly shape: readonly number[];
   readonly values: Values;
+  /** Values are bits of halves: an activation, whose gradient is stored as halves too. */
   readonly dtype?: "f16";
+  /** Halves are a parameter's, whose gradient is f32. */
+  readonly isWeight?: boolean;
 }
 
 /** What to run: an op on named inputs, and perhaps its backward from `dy`. */
@@ -23,7 +27,9 @@ export interface OpRun<Names extends string> {
 /**
  * Records an op, plans it and runs it once: eager execution, for tests.
  *
- * Every f32 and f16 input is a parameter, so that its gradient can be read; u32 values make inputs.
+ * Every f32 input is a parameter, so that its gradient can be read; f16 inputs are activations
+ * that carry a gradient, unless they are weights; u32 values make inputs. `dy` is rounded where the
+ * output is stored as halves; results and gradients come back as f32 whatever their storage.
  */
 export async function runOp<Names extends string>(
   gpu: Gpu,
@@ -32,27 +38,44 @@ export async function runOp<Names extends string>(
 ): Promise<{ y: Float32Array; gradients: Record<Names, Float32Array> }> {
   const names = Object.keys(inputs) as Names[];
   const tensors = Object.fromEntries(
-    names.map((label) => {
-      const { shape, values, dtype = "f32" } = inputs[label];
-      const tensor =
-        values instanceof Uint32Array
-          ? gpu.tensor(shape, { label, dtype: "u32", values })
-          : gpu.parameter(shape, { label, dtype, values });
-      return [label, tensor];
-    }),
+    names.map((label) => [label, makeTensor(gpu, label, inputs[label])]),
   ) as Record<Names, Parameter>;
   const tape = new Tape({ variant, subgroupSize: gpu.subgroupSize });
   const y = op(tape, tensors);
-  if (dy !== undefined) tape.backward(y, gpu.tensor(y.shape, { label: "dy", values: dy }));
-  const plan = await new Plan(gpu, tape, { keep: [y] }).compile();
-  for (let run = 0; run < runs; run++) plan.run();
-  const [output] = await plan.read(y);
   const withGradient = names.filter((name) => tensors[name].needsGradient);
-  const gradients = Object.fromEntries(
-    await Promise.all(
-      withGradient.map(async (name) => [name, await gpu.read(tensors[name].gradient)] as const),
-    ),
-  ) as Record<Names, Float32Array>;
+  if (dy !== undefined) {
+    const { shape, dtype } = y;
+    const values = dtype === "f16" ? toFloat16(dy) : dy;
+    const seed = gpu.tensor(shape, { label: "dy", dtype, values });
+    const retain = withGradient.map((name) => tensors[name]);
+    tape.backward(y, seed, retain);
+  }
+  const gradients = withGradient.map((name) => {
+    const tensor: Tensor = tensors[name];
+    return isParameter(tensor) || dy !== undefined ? tape.gradient(tensor) : undefined;
+  });
+  const read = [y, ...gradients.filter((gradient) => gradient !== undefined)];
+  const keep = read.filter(({ buffer }) => buffer === undefined);
+  const plan = await new Plan(gpu, tape, { keep }).compile();
+  for (let run = 0; run < runs; run++) plan.run();
+  const copies = await plan.read(...read);
   plan.destroy();
-  return { y: output!, gradients };
+  const values = new Map(
+    read.map(({ shape, dtype }, index) => {
+      const copy = copies[index]!;
+      return [
+        read[index]!,
+        dtype === "f16" ? fromFloat16(copy.buffer, sizeOf(shape)) : copy.subarray(0, sizeOf(shape)),
+      ];
+    }),
+  );
+  return {
+    y: values.get(y)!,
+    gradients: Object.fromEntries(
+      withGradient.flatMap((name, index) => {
+        const gradient = gradients[index];
+        return gradient === undefined ? [] : [[name, values.get(gradient)!]];
+      }),
+    ) as Record<Names, Float32Array>,
+  };
 }
