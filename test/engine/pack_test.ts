@@ -133,7 +133,8 @@ for (const format of ["Q8_0", "Q4_0", "Q4_1"] as const) {
     for (let block = 0; block < count; block++) {
       const part = bytes.slice(block * bytesEach, (block + 1) * bytesEach);
       const expected = Float32Array.from(ggufBlockReference(part, format), (value) => value + 0);
-      assert.deepEqual(weights.slice(block * 32, block * 32 + 32), expected); // zeros are positive
+      const actual = weights.slice(block * 32, block * 32 + 32).map((value) => value + 0);
+      assert.deepEqual(actual, expected); // but for the sign of zeros
     }
   });
 }
