@@ -86,6 +86,18 @@ export function flat(tensor: Tensor): Tensor {
   };
 }
 
+/** The same range of elements of every tensor; the tensors themselves where it has them all. */
+export function flatParts<Names extends string>(
+  tensors: Readonly<Record<Names, Tensor>>,
+  range: Range,
+): Readonly<Record<Names, Tensor>> {
+  const parts = Object.entries<Tensor>(tensors).map(([name, tensor]) => {
+    const isWhole = range.begin === 0 && range.end === sizeOf(tensor.shape);
+    return [name, isWhole ? tensor : part(flat(tensor), range)];
+  });
+  return Object.fromEntries(parts) as Record<Names, Tensor>;
+}
+
 function gcd(a: number, b: number): number {
   return b === 0 ? a : gcd(b, a % b);
 }

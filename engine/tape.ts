@@ -3,7 +3,7 @@ import { addInto, copy, type ElementwiseConstants } from "../shaders/elementwise
 import { laneWorkgroups } from "../shaders/lanes.wgsl.ts";
 import type { Gpu, Variant } from "./gpu.ts";
 import { lanesOf } from "./lanes.ts";
-import { flat, part, type Range, rowChunks } from "./split.ts";
+import { flat, flatParts, rowChunks } from "./split.ts";
 import { type DType, describe, isParameter, rootOf, sizeOf, type Tensor } from "./tensor.ts";
 
 /** Everything one dispatch needs besides the kernel itself. */
@@ -243,11 +243,10 @@ export class Tape {
     } as const;
     for (const range of rowChunks(flat(first), this.maxBindingBytes)) {
       const length = range.end - range.begin;
-      const isWhole = length === sizeOf(first.shape);
       this.dispatch(kernel, {
         constants,
         params: { length },
-        buffers: isWhole ? buffers : partsOf(buffers, range),
+        buffers: flatParts(buffers, range),
         workgroups: laneWorkgroups(lanes, length),
       });
     }
@@ -264,15 +263,4 @@ export class Tape {
     this.#sharers.set(dx, new Set([x]));
     return dx;
   }
-}
-
-/** The same range of elements of every buffer. */
-function partsOf<Names extends string>(
-  buffers: Readonly<Record<Names, Tensor>>,
-  range: Range,
-): Record<Names, Tensor> {
-  const entries = Object.entries<Tensor>(buffers);
-  return Object.fromEntries(
-    entries.map(([name, tensor]) => [name, part(flat(tensor), range)]),
-  ) as Record<Names, Tensor>;
 }

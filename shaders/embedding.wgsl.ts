@@ -6,13 +6,16 @@
  *
  * Backward sums over segments, the sorted positions of each id: one group of lanes owns a row of
  * the table, so there are no atomics and the order of every sum is fixed.
+ *
+ * All kernels see rows `[rowBegin, rowEnd)` of the table and leave other ids to other dispatches.
  */
 import { enableF16, storeOrAdd } from "./elementwise.wgsl.ts";
 import { kernel, paramsBinding, type Storage } from "./kernel.ts";
 import { wgsl } from "./wgsl.ts";
 
-const FORWARD_PARAMS = { numTokens: "u32", vocabSize: "u32", dModel: "u32" } as const;
-const BACKWARD_PARAMS = { numSegments: "u32", vocabSize: "u32", dModel: "u32" } as const;
+const TABLE_PARAMS = { vocabSize: "u32", dModel: "u32", rowBegin: "u32", rowEnd: "u32" } as const;
+const FORWARD_PARAMS = { numTokens: "u32", ...TABLE_PARAMS } as const;
+const BACKWARD_PARAMS = { numSegments: "u32", ...TABLE_PARAMS } as const;
 const BACKWARD_BUFFERS = {
   dy: "read",
   order: "read",
@@ -39,7 +42,7 @@ export const embeddingForward = kernel({
     wgsl`
     ${enableF16(storage)}
     ${paramsBinding(FORWARD_PARAMS)}
-    @group(0) @binding(1) var<storage, read> table: array<${storage}>;    // [vocabSize, dModel]
+    @group(0) @binding(1) var<storage, read> table: array<${storage}>;    // [rowEnd - rowBegin, dModel]
     @group(0) @binding(2) var<storage, read> ids: array<u32>;             // [numTokens]
     @group(0) @binding(3) var<storage, read_write> y: array<${storage}>;  // [numTokens, dModel]
 
@@ -52,8 +55,10 @@ export const embeddingForward = kernel({
       let token = workgroup.y * grid.x + workgroup.x;
       if (token >= params.numTokens) { return; }
       let id = min(ids[token], params.vocabSize - 1u);
+      if (id < params.rowBegin || id >= params.rowEnd) { return; }
+      let row = id - params.rowBegin;
       for (var column = lane; column < params.dModel; column += ${workgroupSize}u) {
-        y[token * params.dModel + column] = table[id * params.dModel + column];
+        y[token * params.dModel + column] = table[row * params.dModel + column];
       }
     }`,
 });
@@ -63,7 +68,7 @@ const BACKWARD_BINDINGS = `${paramsBinding(BACKWARD_PARAMS)}
     @group(0) @binding(2) var<storage, read> order: array<u32>;         // [numTokens]
     @group(0) @binding(3) var<storage, read> starts: array<u32>;        // [numSegments + 1]
     @group(0) @binding(4) var<storage, read> segmentIds: array<u32>;    // [numSegments]
-    @group(0) @binding(5) var<storage, read_write> dTable: array<f32>;  // [vocabSize, dModel]`;
+    @group(0) @binding(5) var<storage, read_write> dTable: array<f32>;  // [rowEnd - rowBegin, dModel]`;
 
 /** `dTable += …` without barriers: a workgroup a segment, its lanes side by side. */
 export const embeddingBackwardFlat = kernel({
@@ -86,12 +91,14 @@ export const embeddingBackwardFlat = kernel({
       let end = starts[segment + 1u];
       if (group >= params.numSegments || begin >= end) { return; }
       let id = min(segmentIds[segment], params.vocabSize - 1u);
+      if (id < params.rowBegin || id >= params.rowEnd) { return; }
+      let row = id - params.rowBegin;
       for (var column = lane; column < params.dModel; column += ${workgroupSize}u) {
         var sum = 0.0;
         for (var i = begin; i < end; i++) {
           sum += dy[order[i] * params.dModel + column];
         }
-        ${storeOrAdd("dTable[id * params.dModel + column]", "sum", true)}
+        ${storeOrAdd("dTable[row * params.dModel + column]", "sum", true)}
       }
     }`,
 });
@@ -130,13 +137,15 @@ export const embeddingBackwardTiled = kernel({
       }
       sums[lane] = sum;
       workgroupBarrier();
-      let isSegment = group / groupsAcross < params.numSegments && begin < end;
+      let id = min(segmentIds[segment], params.vocabSize - 1u);
+      let isRow = id >= params.rowBegin && id < params.rowEnd;
+      let isSegment = group / groupsAcross < params.numSegments && begin < end && isRow;
       if (isSegment && slice == 0u && column < params.dModel) {
         for (var other = 1u; other < ${TILED_SLICES}u; other++) {
           sum += sums[other * ${TILED_COLUMNS}u + lane];
         }
-        let id = min(segmentIds[segment], params.vocabSize - 1u);
-        ${storeOrAdd("dTable[id * params.dModel + column]", "sum", true)}
+        let row = id - params.rowBegin;
+        ${storeOrAdd("dTable[row * params.dModel + column]", "sum", true)}
       }
     }`,
 });

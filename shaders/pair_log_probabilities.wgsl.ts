@@ -8,9 +8,16 @@
 import { kernel, paramsBinding } from "./kernel.ts";
 import { wgsl } from "./wgsl.ts";
 
-const PARAMS = { numPairs: "u32", numRows: "u32", vocabSize: "u32", dModel: "u32" } as const;
+const PARAMS = {
+  numPairs: "u32",
+  numRows: "u32",
+  vocabSize: "u32",
+  dModel: "u32",
+  tokenBegin: "u32",
+  tokenEnd: "u32",
+} as const;
 
-/** Pairs beyond the rows or the vocabulary are clamped; they are padding. */
+/** Pairs beyond the rows or the vocabulary are clamped; they are padding. Tokens outside `[tokenBegin, tokenEnd)` are left to other dispatches. */
 export const pairLogProbabilities = kernel({
   name: "pairLogProbabilities",
   params: PARAMS,
@@ -26,7 +33,7 @@ export const pairLogProbabilities = kernel({
     wgsl`
     ${paramsBinding(PARAMS)}
     @group(0) @binding(1) var<storage, read> x: array<f32>;             // [numRows, dModel]
-    @group(0) @binding(2) var<storage, read> weight: array<f32>;        // [vocabSize, dModel]
+    @group(0) @binding(2) var<storage, read> weight: array<f32>;        // [tokenEnd - tokenBegin, dModel]
     @group(0) @binding(3) var<storage, read> statistics: array<vec4f>;  // [numRows]: top, total
     @group(0) @binding(4) var<storage, read> rows: array<u32>;          // [numPairs]
     @group(0) @binding(5) var<storage, read> tokens: array<u32>;        // [numPairs]
@@ -41,8 +48,10 @@ export const pairLogProbabilities = kernel({
       let j = (workgroup.y * grid.x + workgroup.x) * ${workgroupSize}u + lane;
       if (j >= params.numPairs) { return; }
       let row = min(rows[j], params.numRows - 1u);
+      let token = min(tokens[j], params.vocabSize - 1u);
+      if (token < params.tokenBegin || token >= params.tokenEnd) { return; }
       let xAt = row * params.dModel;
-      let weightAt = min(tokens[j], params.vocabSize - 1u) * params.dModel;
+      let weightAt = (token - params.tokenBegin) * params.dModel;
       var logit = 0.0;
       for (var i = 0u; i < params.dModel; i++) {
         logit = fma(x[xAt + i], weight[weightAt + i], logit);

@@ -2,8 +2,9 @@ import { adamW, SCHEDULE_FIELDS } from "../../shaders/adam_w.wgsl.ts";
 import { laneWorkgroups } from "../../shaders/lanes.wgsl.ts";
 import type { Gpu } from "../gpu.ts";
 import { lanesOf } from "../lanes.ts";
+import { flat, flatParts, rowChunks } from "../split.ts";
 import type { Tape } from "../tape.ts";
-import { describe, type Parameter, sizeOf, type Tensor } from "../tensor.ts";
+import { describe, type Parameter, type Tensor } from "../tensor.ts";
 
 /** Moments of one parameter's gradient, f32, shaped as the parameter. */
 export interface AdamWState {
@@ -119,12 +120,15 @@ export function adamWStep(
       );
     }
   }
-  const length = sizeOf(parameter.shape);
   const lanes = lanesOf(tape.variant);
-  tape.dispatch(adamW, {
-    constants: lanes,
-    params: { length, weightDecay },
-    buffers: { gradient: parameter.gradient, m, v, parameter, schedule, clip },
-    workgroups: laneWorkgroups(lanes, length),
-  });
+  const buffers = { gradient: parameter.gradient, m, v, parameter };
+  for (const range of rowChunks(flat(parameter), tape.maxBindingBytes)) {
+    const length = range.end - range.begin;
+    tape.dispatch(adamW, {
+      constants: lanes,
+      params: { length, weightDecay },
+      buffers: { ...flatParts(buffers, range), schedule, clip },
+      workgroups: laneWorkgroups(lanes, length),
+    });
+  }
 }

@@ -5,6 +5,7 @@ import {
   partialsPerChunk,
   sumSquares,
 } from "../../shaders/clip_gradients.wgsl.ts";
+import { flat, part, rowChunks } from "../split.ts";
 import type { Tape } from "../tape.ts";
 import { describe, type Parameter, sizeOf, type Tensor } from "../tensor.ts";
 
@@ -32,7 +33,9 @@ export function clipGradients(
   parameters: readonly Parameter[],
   maxNorm: Tensor,
 ): Tensor {
-  const gradients = [...new Set(parameters.map(({ gradient }) => gradient))];
+  const gradients = [...new Set(parameters.map(({ gradient }) => gradient))].flatMap((gradient) =>
+    partsOf(gradient, tape.maxBindingBytes),
+  );
   if (gradients.length === 0 || describe(maxNorm) !== "[1] f32") {
     throw new RangeError(
       `Cannot clip gradients: parameters must be given and maxNorm be [1] f32, got ${gradients.length} and ${describe(maxNorm)}`,
@@ -62,4 +65,12 @@ export function clipGradients(
     workgroups: 1,
   });
   return clip;
+}
+
+/** A gradient as ranges of elements that can be bound, cut where the sums of squares are anyway. */
+function partsOf(gradient: Tensor, maxBytes: number): Tensor[] {
+  const elements = flat(gradient);
+  return rowChunks(elements, maxBytes, { multiple: CHUNK_LENGTH }).map((range) =>
+    part(elements, range),
+  );
 }

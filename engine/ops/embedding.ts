@@ -6,6 +6,7 @@ import {
 } from "../../shaders/embedding.wgsl.ts";
 import { lanesOf } from "../lanes.ts";
 import { TokenInput } from "../segments.ts";
+import { part, rowChunks } from "../split.ts";
 import type { Tape } from "../tape.ts";
 import { describe, isParameter, sizeOf, storageOf, type Tensor } from "../tensor.ts";
 
@@ -16,7 +17,8 @@ import { describe, isParameter, sizeOf, storageOf, type Tensor } from "../tensor
  *
  * Differentiable in `table` where that is a parameter: every row adds up in the order of the
  * positions, so that reruns are equal in every bit. An id beyond the table, which
- * {@linkcode TokenInput.write} refuses, reads the last row.
+ * {@linkcode TokenInput.write} refuses, reads the last row. A table larger than the device can bind
+ * at once is taken in parts of its rows.
  *
  * @param tape Where to record.
  * @param table `[vocabSize, dModel]`, f32 or f16.
@@ -42,12 +44,16 @@ export function embedding(tape: Tape, table: Tensor, tokens: TokenInput | Tensor
     from: [table],
   });
   const numTokens = sizeOf(ids.shape);
-  tape.dispatch(embeddingForward, {
-    constants: { storage: storageOf(table), workgroupSize: lanesOf(tape.variant).workgroupSize },
-    params: { numTokens, vocabSize, dModel },
-    buffers: { table, ids, y },
-    workgroups: numTokens,
-  });
+  // Every id lies in one part of the table: each row of y is written once.
+  for (const range of rowChunks(table, tape.maxBindingBytes)) {
+    const { begin: rowBegin, end: rowEnd } = range;
+    tape.dispatch(embeddingForward, {
+      constants: { storage: storageOf(table), workgroupSize: lanesOf(tape.variant).workgroupSize },
+      params: { numTokens, vocabSize, dModel, rowBegin, rowEnd },
+      buffers: { table: part(table, range), ids, y },
+      workgroups: numTokens,
+    });
+  }
   if (!(tokens instanceof TokenInput)) return y;
   tape.onBackward(y, (dy) =>
     tape.addGradient(table, (dTable) => sum(tape, { dy, tokens, dTable })),
@@ -62,19 +68,20 @@ function sum(
   const { order, starts, segmentIds, vocabSize } = tokens;
   const [numSegments = 0] = segmentIds.shape;
   const dModel = dTable.shape[1] ?? 0;
-  const params = { numSegments, vocabSize, dModel };
-  const buffers = { dy, order, starts, segmentIds, dTable };
-  if (tape.variant === "tiled") {
-    const workgroups = numSegments * Math.ceil(dModel / TILED_COLUMNS);
-    tape.dispatch(embeddingBackwardTiled, { constants: {}, params, buffers, workgroups });
-    return;
+  const { workgroupSize } = lanesOf(tape.variant);
+  for (const range of rowChunks(dTable, tape.maxBindingBytes)) {
+    const { begin: rowBegin, end: rowEnd } = range;
+    const params = { numSegments, vocabSize, dModel, rowBegin, rowEnd };
+    const buffers = { dy, order, starts, segmentIds, dTable: part(dTable, range) };
+    if (tape.variant === "tiled") {
+      const workgroups = numSegments * Math.ceil(dModel / TILED_COLUMNS);
+      tape.dispatch(embeddingBackwardTiled, { constants: {}, params, buffers, workgroups });
+    } else {
+      const constants = { workgroupSize };
+      const workgroups = numSegments;
+      tape.dispatch(embeddingBackwardFlat, { constants, params, buffers, workgroups });
+    }
   }
-  tape.dispatch(embeddingBackwardFlat, {
-    constants: { workgroupSize: lanesOf(tape.variant).workgroupSize },
-    params,
-    buffers,
-    workgroups: numSegments,
-  });
 }
 
 function check(table: Tensor, tokens: TokenInput | Tensor, ids: Tensor): void {

@@ -3,8 +3,9 @@ import {
   crossEntropyLoss,
   crossEntropyTile,
 } from "../../shaders/cross_entropy.wgsl.ts";
+import { fittingRows, part, type Range } from "../split.ts";
 import type { Tape } from "../tape.ts";
-import { describe, isParameter, rows, sizeOf, type Tensor } from "../tensor.ts";
+import { bytesOf, describe, isParameter, sizeOf, type Tensor } from "../tensor.ts";
 import { matmul } from "./matmul.ts";
 import { sumColumns } from "./sum_columns.ts";
 
@@ -25,6 +26,8 @@ export interface CrossEntropyOptions {
   /**
    * Vocabulary entries whose logits exist at a time; a multiple of 64.
    * With one tile, backward reuses the logits; with more it computes them again.
+   *
+   * Fewer where the device cannot bind as many rows of the weight at once.
    *
    * @default {as many as fit in 64 MiB of logits}
    */
@@ -82,7 +85,7 @@ export function linearCrossEntropy(
       `Cannot differentiate linearCrossEntropy(): weight "${weight.label}" must be a parameter, got an activation`,
     );
   }
-  const tiles = tilesOf(vocabSize, options.tileSize ?? defaultTileSize(numRows));
+  const tiles = tilesOf(tape, { x, weight }, options.tileSize);
   const { statistics, kept } = runningSoftmax(tape, { x, weight, targets }, tiles);
   const logProbabilities = tape.activation([numRows], { label: "log-probabilities" });
   const nll = tape.activation([numRows, 1], { label: "nll" });
@@ -106,10 +109,10 @@ export function linearCrossEntropy(
         workgroups: numRows * Math.ceil((end - begin) / ELEMENT_LANES),
       });
       tape.addGradient(x, (dx, accumulate) =>
-        matmul(tape, "nn", { a: logits, b: rows(weight, begin, end), c: dx, accumulate }),
+        matmul(tape, "nn", { a: logits, b: part(weight, tile), c: dx, accumulate }),
       );
       tape.addGradient(weight, (dWeight, accumulate) =>
-        matmul(tape, "tn", { a: logits, b: x, c: rows(dWeight, begin, end), accumulate }),
+        matmul(tape, "tn", { a: logits, b: x, c: part(dWeight, tile), accumulate }),
       );
     }
   });
@@ -131,28 +134,40 @@ function checkDtypes({ targets, ...floats }: CrossEntropyInputs): void {
   }
 }
 
-/** Vocabulary entries `[begin, end)`. */
-export interface VocabularyTile {
-  readonly begin: number;
-  readonly end: number;
-}
-
-/** Splits a vocabulary into tiles. */
-export function tilesOf(vocabSize: number, tileSize: number): VocabularyTile[] {
-  if (!(tileSize >= 64) || tileSize % 64 !== 0) {
+/**
+ * Splits a vocabulary into tiles, so that neither a tile's logits nor its part of the weight exceed
+ * what can be bound.
+ *
+ * @param tape Knows how much that is.
+ * @param inputs Hidden states and output layer.
+ * @param tileSize Most entries of a tile, a multiple of 64; as many as keep the logits within 64 MiB
+ *   if absent.
+ * @throws {RangeError} If `tileSize` is no multiple of 64, or a row of the weight is too long to bind.
+ */
+export function tilesOf(
+  tape: Tape,
+  { x, weight }: Pick<CrossEntropyInputs, "x" | "weight">,
+  tileSize?: number,
+): Range[] {
+  if (tileSize !== undefined && (!(tileSize >= 64) || tileSize % 64 !== 0)) {
     throw new RangeError(
       `Cannot tile a vocabulary: tileSize must be a multiple of 64, got ${tileSize}`,
     );
   }
-  return Array.from({ length: Math.ceil(vocabSize / tileSize) }, (_, tile) => {
-    const begin = tile * tileSize;
-    return { begin, end: Math.min(begin + tileSize, vocabSize) };
-  });
-}
-
-/** As many entries as keep a tile of logits within 64 MiB. */
-export function defaultTileSize(numRows: number): number {
-  return Math.max(64, Math.floor(TILE_BYTES / (4 * numRows) / 64) * 64);
+  const [vocabSize = 0] = weight.shape;
+  const logitBytes = (4 * sizeOf(x.shape)) / x.shape.at(-1)!; // of one entry
+  const wanted = tileSize ?? Math.max(64, Math.floor(TILE_BYTES / logitBytes / 64) * 64);
+  const most = Math.min(wanted, Math.floor(tape.maxBindingBytes / logitBytes));
+  if (vocabSize <= most && bytesOf(weight) <= tape.maxBindingBytes) {
+    return [{ begin: 0, end: vocabSize }];
+  }
+  const fitting = fittingRows(weight, tape.maxBindingBytes);
+  const unit = fitting.step;
+  const size = Math.max(unit, Math.floor(Math.min(most, fitting.most) / unit) * unit);
+  return Array.from({ length: Math.ceil(vocabSize / size) }, (_, tile) => ({
+    begin: tile * size,
+    end: Math.min((tile + 1) * size, vocabSize),
+  }));
 }
 
 /**
@@ -164,7 +179,7 @@ export function defaultTileSize(numRows: number): number {
 export function runningSoftmax(
   tape: Tape,
   { x, weight, targets }: Pick<CrossEntropyInputs, "x" | "weight"> & { readonly targets?: Tensor },
-  tiles: readonly VocabularyTile[],
+  tiles: readonly Range[],
 ): { readonly statistics: Tensor; readonly kept: Tensor | undefined } {
   const numRows = sizeOf(x.shape) / x.shape.at(-1)!;
   const statistics = tape.activation([numRows, 4], { label: "softmax statistics" });
@@ -187,10 +202,10 @@ export function runningSoftmax(
 function logitsOf(
   tape: Tape,
   { x, weight }: Pick<CrossEntropyInputs, "x" | "weight">,
-  { begin, end }: VocabularyTile,
+  tile: Range,
 ): Tensor {
   const numRows = sizeOf(x.shape) / x.shape.at(-1)!;
-  const logits = tape.activation([numRows, end - begin], { label: "logits" });
-  matmul(tape, "nt", { a: x, b: rows(weight, begin, end), c: logits });
+  const logits = tape.activation([numRows, tile.end - tile.begin], { label: "logits" });
+  matmul(tape, "nt", { a: x, b: part(weight, tile), c: logits });
   return logits;
 }

@@ -1,7 +1,8 @@
 import { pairLogProbabilities as kernel } from "../../shaders/pair_log_probabilities.wgsl.ts";
+import { part, rowChunks } from "../split.ts";
 import type { Tape } from "../tape.ts";
 import { describe, sizeOf, type Tensor } from "../tensor.ts";
-import { defaultTileSize, runningSoftmax, tilesOf } from "./linear_cross_entropy.ts";
+import { runningSoftmax, tilesOf } from "./linear_cross_entropy.ts";
 
 /** What {@linkcode pairLogProbabilities} works on. */
 export interface PairInputs {
@@ -44,15 +45,18 @@ export function pairLogProbabilities(tape: Tape, { x, weight, rows, tokens }: Pa
       `Cannot apply pairLogProbabilities(): x and weight must be f32 and pairs u32, got ${x.dtype}, ${weight.dtype} and ${rows.dtype}`,
     );
   }
-  const tiles = tilesOf(vocabSize, defaultTileSize(numRows));
-  const { statistics } = runningSoftmax(tape, { x, weight }, tiles);
+  const { statistics } = runningSoftmax(tape, { x, weight }, tilesOf(tape, { x, weight }));
   const numPairs = sizeOf(rows.shape);
   const y = tape.activation([numPairs], { label: "pair log-probabilities" });
-  tape.dispatch(kernel, {
-    constants: { workgroupSize: WORKGROUP_SIZE },
-    params: { numPairs, numRows, vocabSize, dModel },
-    buffers: { x, weight, statistics, rows, tokens, y },
-    workgroups: Math.ceil(numPairs / WORKGROUP_SIZE),
-  });
+  // Every token lies in one part of the weight: each pair is written once.
+  for (const range of rowChunks(weight, tape.maxBindingBytes)) {
+    const { begin: tokenBegin, end: tokenEnd } = range;
+    tape.dispatch(kernel, {
+      constants: { workgroupSize: WORKGROUP_SIZE },
+      params: { numPairs, numRows, vocabSize, dModel, tokenBegin, tokenEnd },
+      buffers: { x, weight: part(weight, range), statistics, rows, tokens, y },
+      workgroups: Math.ceil(numPairs / WORKGROUP_SIZE),
+    });
+  }
   return y;
 }
