@@ -125,14 +125,13 @@ export class Tape {
    * Records every backward step, last op first.
    *
    * @param output Tensor to differentiate.
-   * @param seed Gradient of the loss with respect to `output`, of its shape; data, so that one
-   *   plan serves any scale of the loss.
+   * @param seed Gradient of the loss with respect to `output`, of its shape and dtype; data, so
+   *   that one plan serves any scale of the loss.
    * @param retain Activations whose {@linkcode gradient} will be read; others' memory is reused.
-   * @throws {RangeError} If the seed is not shaped as `output`.
-   * @throws {TypeError} If a gradient reaches an activation that is not f32.
+   * @throws {RangeError} If the seed is not shaped and stored as `output`.
    */
   backward(output: Tensor, seed: Tensor, retain: readonly Tensor[] = []): void {
-    if (sizeOf(seed.shape) !== sizeOf(output.shape)) {
+    if (sizeOf(seed.shape) !== sizeOf(output.shape) || seed.dtype !== output.dtype) {
       throw new RangeError(
         `Cannot differentiate "${output.label}": the seed must be shaped ${describe(output)}, got ${describe(seed)}`,
       );
@@ -168,11 +167,6 @@ export class Tape {
     for (const { output: y, run } of this.#backward.splice(begin).toReversed()) {
       const dy = this.#gradients.get(y);
       if (dy === undefined) continue;
-      if (y.dtype !== "f32") {
-        throw new TypeError(
-          `Cannot differentiate "${y.label}": activations must be f32 in training, got ${describe(y)}`,
-        );
-      }
       run(dy);
       if (!this.#retained.has(y)) this.#sharers.get(dy)?.delete(y);
     }

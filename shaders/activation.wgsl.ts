@@ -85,8 +85,8 @@ const backward = (name: Activation) =>
   elementwise(
     `${name}Backward`,
     { x: "read", dy: "read", dx: "read_write" },
-    ({ accumulate }) => `${EVALUATIONS[name]}
-      ${storeOrAdd("dx[i]", "dy[i] * slope", accumulate)}`,
+    ({ storage, accumulate }) => `${EVALUATIONS[name]}
+      ${storeOrAdd("dx[i]", "f32(dy[i]) * slope", accumulate, storage)}`,
   );
 
 /** `result = f(x)`. */
@@ -116,17 +116,17 @@ export const swiGluForward = elementwise(
 export const swiGluBackwardGate = elementwise(
   "swiGluBackwardGate",
   { gate: "read", up: "read", dy: "read", dGate: "read_write" },
-  ({ accumulate }) => `let value = ${atLeast("gate[i]", "-80.0")};
+  ({ storage, accumulate }) => `let value = ${atLeast("f32(gate[i])", "-80.0")};
       ${sigmoid("sigma", "value")}
       let slope = sigma * (1.0 + min(value, 80.0) * (1.0 - sigma));
-      ${storeOrAdd("dGate[i]", "dy[i] * up[i] * slope", accumulate)}`,
+      ${storeOrAdd("dGate[i]", "f32(dy[i]) * f32(up[i]) * slope", accumulate, storage)}`,
 );
 
 /** `dUp`, from `dy`. */
 export const swiGluBackwardUp = elementwise(
   "swiGluBackwardUp",
   { gate: "read", dy: "read", dUp: "read_write" },
-  ({ accumulate }) => `let value = ${atLeast("gate[i]", "-80.0")};
+  ({ storage, accumulate }) => `let value = ${atLeast("f32(gate[i])", "-80.0")};
       ${sigmoid("sigma", "value")}
-      ${storeOrAdd("dUp[i]", "dy[i] * value * sigma", accumulate)}`,
+      ${storeOrAdd("dUp[i]", "f32(dy[i]) * value * sigma", accumulate, storage)}`,
 );

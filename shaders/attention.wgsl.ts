@@ -2,16 +2,18 @@
  * Causal attention over packed rows, with grouped key and value heads, that never stores a matrix
  * of scores; the softmax is normalized online.
  *
- *     score[t, s] = q[t] · k[s] / √headDim      for s ≤ t < ends[s], else masked
+ *     score[t, s] = q[t] · k[s] / √headDim      for starts[t] ≤ s ≤ t < ends[s], else masked
  *     lse[t]      = log Σ_s exp(score[t, s])
  *     y[t]        = Σ_s exp(score[t, s] − lse[t]) · v[s]
  *
- * `ends` makes one rule of causal, document and tree masks. A row without a visible key gives zeros.
+ * `ends` makes one rule of causal, document and tree masks, `starts` adds sliding windows. A query
+ * without a visible key gives zeros.
  *
  * Dao et al., "FlashAttention", 2022, https://arxiv.org/abs/2205.14135
  * Milakov & Gimelshein, "Online normalizer calculation for softmax", 2018,
  * https://arxiv.org/abs/1805.02867
  */
+import { ENDS, FIRST_KEY, skipHiddenKeys } from "./attention_spans.wgsl.ts";
 import {
   ATTENTION_PARAMS,
   type AttentionConstants,
@@ -23,6 +25,7 @@ import {
   MASKED,
   staging,
   storageType,
+  storeVector,
   vectorType,
   walk,
 } from "./attention_walk.wgsl.ts";
@@ -34,15 +37,14 @@ const BUFFERS = {
   q: "read", // [numRows · seqLen, numHeads · headDim]
   k: "read", // [numRows · seqLen, numKvHeads · headDim]
   v: "read", // as k
-  starts: "read", // [numRows · seqLen], ascending within a row: the first key a query may see
-  ends: "read", // [numRows · seqLen]: the end of the queries that see a key
+  spans: "read", // what attentionSpans wrote
   y: "read_write", // as q
-  lse: "read_write", // [numRows · seqLen, numHeads]
+  statistics: "read_write", // [numRows · seqLen, numHeads]: lse, and room for delta
 } as const;
 
 const typeOf = (name: string, element: string): string => {
-  if (name === "starts" || name === "ends") return "u32";
-  return name === "lse" ? "f32" : element;
+  if (name === "spans") return "u32";
+  return name === "statistics" ? "vec2f" : element;
 };
 
 /** One lane a query, one workgroup a block of queries of one head. */
@@ -67,6 +69,9 @@ export const attentionForward = kernel({
       `
       let query = ((base + own) * params.numHeads + head) * ${loads}u;
       let kvHead = head / group * ${loads}u;
+      let ownStart = spans[base + own];
+      ${ENDS}
+      ${FIRST_KEY}
       ${each(loads, (i) => `let q${i} = V(q[query + ${i}u]) * ${1 / Math.sqrt(headDim)};`)}
       ${each(loads, (i) => `var sum${i} = V();`)}
       var top = ${MASKED};
@@ -77,12 +82,12 @@ export const attentionForward = kernel({
           one: "k",
           two: "v",
           offset: "(base + at) * dKvHeads + kvHead",
-          first: "starts[base + begin]",
+          first: "firstKey",
           final: "last",
-          skip: true,
+          skip: skipHiddenKeys,
         },
         (k, v) => `
-          let visible = at <= own && own < ends[base + at];
+          let visible = ownStart <= at && at <= own && own < spans[ends + at];
           ${dotProduct("score", headDim, [(i) => `q${i}`, k])}
           let newTop = select(top, max(top, score), visible);
           let rescale = exp(top - newTop);
@@ -93,8 +98,9 @@ export const attentionForward = kernel({
       )}
       if (inside) {
         let scale = select(0.0, 1.0 / total, total > 0.0);
-        ${each(loads, (i) => `y[query + ${i}u] = ${element}(sum${i} * scale);`)}
-        lse[(base + own) * params.numHeads + head] = select(${MASKED}, top + log(total), total > 0.0);
+        ${each(loads, (i) => storeVector(`y[query + ${i}u]`, `sum${i} * scale`, { element }))}
+        let lse = select(${MASKED}, top + log(total), total > 0.0);
+        statistics[(base + own) * params.numHeads + head] = vec2f(lse, 0.0);
       }`,
     )}`;
   },

@@ -10,6 +10,7 @@
  *
  * Dao, "FlashAttention-2", 2023, https://arxiv.org/abs/2307.08691, section 3.1.2
  */
+import { ENDS, FIRST_KEY, QUERY_END, skipHiddenKeys } from "./attention_spans.wgsl.ts";
 import {
   ATTENTION_PARAMS,
   type AttentionConstants,
@@ -19,23 +20,23 @@ import {
   entryPoint,
   loadsOf,
   staging,
+  storageType,
+  storeVector,
   vectorType,
   walk,
 } from "./attention_walk.wgsl.ts";
-import { storageBindings } from "./elementwise.wgsl.ts";
-import { kernel, paramsBinding } from "./kernel.ts";
+import { enableF16, storageBindings } from "./elementwise.wgsl.ts";
+import { kernel, paramsBinding, type Storage } from "./kernel.ts";
 import { wgsl } from "./wgsl.ts";
 
 const QUERY_BUFFERS = {
   q: "read", // [numRows · seqLen, numHeads · headDim]
   k: "read", // [numRows · seqLen, numKvHeads · headDim]
   v: "read", // as k
-  starts: "read", // [numRows · seqLen]
-  ends: "read", // [numRows · seqLen]
+  spans: "read", // what attentionSpans wrote
   y: "read", // as q
-  lse: "read", // [numRows · seqLen, numHeads]
   dy: "read", // as q
-  delta: "read_write", // as lse
+  statistics: "read_write", // [numRows · seqLen, numHeads]: lse; writes delta beside it
   dq: "read_write", // as q
 } as const;
 
@@ -43,32 +44,35 @@ const KEY_BUFFERS = {
   q: "read", // [numRows · seqLen, numHeads · headDim]
   k: "read", // [numRows · seqLen, numKvHeads · headDim]
   v: "read", // as k
-  ends: "read", // [numRows · seqLen]
-  lse: "read", // [numRows · seqLen, numHeads]
-  delta: "read", // as lse
+  spans: "read", // what attentionSpans wrote
   dy: "read", // as q
+  statistics: "read", // [numRows · seqLen, numHeads]: lse, delta
   dk: "read_write", // as k
   dv: "read_write", // as k
 } as const;
 
 const typeOf = (name: string, element: string): string => {
-  if (name === "starts" || name === "ends") return "u32";
-  return name === "lse" || name === "delta" ? "f32" : element;
+  if (name === "spans") return "u32";
+  return name === "statistics" ? "vec2f" : element;
 };
+
+type BackwardConstants = AttentionConstants & { readonly storage: Storage };
 
 /** `dq` and `delta`: one lane a query. */
 export const attentionBackwardQuery = kernel({
   name: "attentionBackwardQuery",
   params: ATTENTION_PARAMS,
   buffers: QUERY_BUFFERS,
-  code: (constants: AttentionConstants & { readonly accumulate: boolean }) => {
-    const { headDim, accumulate } = constants;
+  code: (constants: BackwardConstants & { readonly accumulate: boolean }) => {
+    const { headDim, storage, accumulate } = constants;
+    const element = storageType(headDim, storage);
     const loads = loadsOf(headDim);
     const scale = 1 / Math.sqrt(headDim);
     return wgsl`
+    ${enableF16(storage)}
     ${enableSubgroups(constants)}
     ${paramsBinding(ATTENTION_PARAMS)}
-    ${storageBindings(QUERY_BUFFERS, (name) => typeOf(name, vectorType(headDim)))}
+    ${storageBindings(QUERY_BUFFERS, (name) => typeOf(name, element))}
     alias V = ${vectorType(headDim)};
     ${staging(constants)}
     ${entryPoint(
@@ -77,10 +81,13 @@ export const attentionBackwardQuery = kernel({
       `
       let query = ((base + own) * params.numHeads + head) * ${loads}u;
       let kvHead = head / group * ${loads}u;
-      ${each(loads, (i) => `let q${i} = q[query + ${i}u] * ${scale};`)}
-      ${each(loads, (i) => `let dy${i} = dy[query + ${i}u];`)}
-      let ownLse = lse[(base + own) * params.numHeads + head];
-      ${dotProduct("ownDelta", headDim, [(i) => `dy${i}`, (i) => `y[query + ${i}u]`])}
+      let ownStart = spans[base + own];
+      ${ENDS}
+      ${FIRST_KEY}
+      ${each(loads, (i) => `let q${i} = V(q[query + ${i}u]) * ${scale};`)}
+      ${each(loads, (i) => `let dy${i} = V(dy[query + ${i}u]);`)}
+      let ownLse = statistics[(base + own) * params.numHeads + head].x;
+      ${dotProduct("ownDelta", headDim, [(i) => `dy${i}`, (i) => `V(y[query + ${i}u])`])}
       ${each(loads, (i) => `var sum${i} = V();`)}
       ${walk(
         constants,
@@ -88,20 +95,20 @@ export const attentionBackwardQuery = kernel({
           one: "k",
           two: "v",
           offset: "(base + at) * dKvHeads + kvHead",
-          first: "starts[base + begin]",
+          first: "firstKey",
           final: "last",
-          skip: true,
+          skip: skipHiddenKeys,
         },
         (k, v) => `
-          let visible = at <= own && own < ends[base + at];
+          let visible = ownStart <= at && at <= own && own < spans[ends + at];
           ${dotProduct("score", headDim, [(i) => `q${i}`, k])}
           ${dotProduct("dp", headDim, [(i) => `dy${i}`, v])}
           let ds = select(0.0, exp(score - ownLse) * (dp - ownDelta) * ${scale}, visible);
           ${each(loads, (i) => `sum${i} = fma(V(ds), ${k(i)}, sum${i});`)}`,
       )}
       if (inside) {
-        delta[(base + own) * params.numHeads + head] = ownDelta;
-        ${each(loads, (i) => `dq[query + ${i}u] ${accumulate ? "+=" : "="} sum${i};`)}
+        statistics[(base + own) * params.numHeads + head].y = ownDelta;
+        ${each(loads, (i) => storeVector(`dq[query + ${i}u]`, `sum${i}`, { element, accumulate }))}
       }`,
     )}`;
   },
@@ -113,17 +120,19 @@ export const attentionBackwardKey = kernel({
   params: ATTENTION_PARAMS,
   buffers: KEY_BUFFERS,
   code: (
-    constants: AttentionConstants & {
+    constants: BackwardConstants & {
       readonly accumulateKey: boolean;
       readonly accumulateValue: boolean;
     },
   ) => {
-    const { headDim, accumulateKey, accumulateValue } = constants;
+    const { headDim, storage, accumulateKey, accumulateValue } = constants;
+    const element = storageType(headDim, storage);
     const loads = loadsOf(headDim);
     return wgsl`
+    ${enableF16(storage)}
     ${enableSubgroups(constants)}
     ${paramsBinding(ATTENTION_PARAMS)}
-    ${storageBindings(KEY_BUFFERS, (name) => typeOf(name, vectorType(headDim)))}
+    ${storageBindings(KEY_BUFFERS, (name) => typeOf(name, element))}
     alias V = ${vectorType(headDim)};
     ${staging(constants)}
     ${entryPoint(
@@ -131,13 +140,11 @@ export const attentionBackwardKey = kernel({
       "numKvHeads",
       `
       let key = ((base + own) * params.numKvHeads + head) * ${loads}u;
-      let ownEnd = ends[base + own];
-      var blockEnd = 0u;
-      for (var at = begin; at <= last; at++) { blockEnd = max(blockEnd, ends[base + at]); }
-      blockEnd = min(blockEnd, params.seqLen);
-      if (blockEnd <= begin) { blockEnd = begin + 1u; }
-      ${each(loads, (i) => `let k${i} = k[key + ${i}u] * ${1 / Math.sqrt(headDim)};`)}
-      ${each(loads, (i) => `let v${i} = v[key + ${i}u];`)}
+      ${ENDS}
+      let ownEnd = spans[ends + own];
+      ${QUERY_END}
+      ${each(loads, (i) => `let k${i} = V(k[key + ${i}u]) * ${1 / Math.sqrt(headDim)};`)}
+      ${each(loads, (i) => `let v${i} = V(v[key + ${i}u]);`)}
       ${each(loads, (i) => `var dk${i} = V(); var dv${i} = V();`)}
       for (var queryHead = head * group; queryHead < (head + 1u) * group; queryHead++) {
         ${walk(
@@ -147,22 +154,21 @@ export const attentionBackwardKey = kernel({
             two: "dy",
             offset: `(base + at) * dHeads + queryHead * ${loads}u`,
             first: "begin",
-            final: "(blockEnd - 1u)",
-            skip: false,
+            final: "(queryEnd - 1u)",
           },
           (q, dy) => `
-          let visible = own <= at && at < ownEnd;
-          let statistics = (base + at) * params.numHeads + queryHead;
+          let visible = spans[base + at] <= own && own <= at && at < ownEnd;
+          let lseAndDelta = statistics[(base + at) * params.numHeads + queryHead];
           ${dotProduct("score", headDim, [(i) => `k${i}`, q])}
           ${dotProduct("dp", headDim, [(i) => `v${i}`, dy])}
-          let p = select(0.0, exp(score - lse[statistics]), visible);
-          let ds = p * (dp - delta[statistics]) * ${1 / Math.sqrt(headDim)};
+          let p = select(0.0, exp(score - lseAndDelta.x), visible);
+          let ds = p * (dp - lseAndDelta.y) * ${1 / Math.sqrt(headDim)};
           ${each(loads, (i) => `dk${i} = fma(V(ds), ${q(i)}, dk${i}); dv${i} = fma(V(p), ${dy(i)}, dv${i});`)}`,
         )}
       }
       if (inside) {
-        ${each(loads, (i) => `dk[key + ${i}u] ${accumulateKey ? "+=" : "="} dk${i};`)}
-        ${each(loads, (i) => `dv[key + ${i}u] ${accumulateValue ? "+=" : "="} dv${i};`)}
+        ${each(loads, (i) => storeVector(`dk[key + ${i}u]`, `dk${i}`, { element, accumulate: accumulateKey }))}
+        ${each(loads, (i) => storeVector(`dv[key + ${i}u]`, `dv${i}`, { element, accumulate: accumulateValue }))}
       }`,
     )}`;
   },

@@ -102,21 +102,21 @@ export function entryPoint(
     }`;
 }
 
+/** Statement that stores a vector of f32, or adds it in f32 to what is stored. */
+export function storeVector(
+  target: string,
+  value: string,
+  { element, accumulate = false }: { readonly element: string; readonly accumulate?: boolean },
+): string {
+  return `${target} = ${element}(${accumulate ? `V(${target}) + ` : ""}${value});`;
+}
+
 /** Workgroup memory of {@linkcode walk}; nothing in the flat variant. */
 export function staging({ headDim, tile }: AttentionConstants): string {
   if (tile === 0) return "";
   const type = vectorType(headDim);
   return `var<workgroup> stagedOne: array<${type}, ${tile * loadsOf(headDim)}>;
     var<workgroup> stagedTwo: array<${type}, ${tile * loadsOf(headDim)}>;`;
-}
-
-/**
- * Moves `at` past keys that no lane sees: one whose subtree ended before the workgroup's first
- * query hides its whole subtree, so that a tree is crossed from sibling to sibling.
- */
-function skipHidden(at: string, skip: boolean): string {
-  if (!skip) return "";
-  return `while (${at} < begin && ends[base + ${at}] <= begin) { ${at} = max(${at} + 1u, ends[base + ${at}]); }`;
 }
 
 /** Two buffers to walk over, the WGSL of where their vectors begin, and the range of rows. */
@@ -127,8 +127,8 @@ export interface Walk {
   readonly offset: string;
   readonly first: string;
   readonly final: string;
-  /** Whether the rows are keys, to be skipped where `ends` hides them from all lanes. */
-  readonly skip: boolean;
+  /** WGSL that moves its argument past rows that no lane needs, never beyond `final`. */
+  readonly skip?: (at: string) => string;
 }
 
 /**
@@ -137,7 +137,7 @@ export interface Walk {
  */
 export function walk(
   { headDim, workgroupSize, tile, subgroupSize }: AttentionConstants,
-  { one, two, offset, first, final, skip }: Walk,
+  { one, two, offset, first, final, skip = () => "" }: Walk,
   body: (one: (i: number) => string, two: (i: number) => string) => string,
 ): string {
   const loads = loadsOf(headDim);
@@ -148,7 +148,7 @@ export function walk(
     const load = (name: string, buffer: string, group: number) =>
       `let ${name}${group} = ${type}(${buffer}[vector + min(${group * subgroupSize}u + lane, ${loads - 1}u)]);`;
     return `for (var at = ${first}; at <= ${final}; at++) {
-        ${skipHidden("at", skip)}
+        ${skip("at")}
         let vector = ${offset};
         ${each(Math.ceil(loads / subgroupSize), (g) => `${load("one", one, g)} ${load("two", two, g)}`)}
         ${body(
@@ -159,7 +159,7 @@ export function walk(
   }
   if (tile === 0) {
     return `for (var at = ${first}; at <= ${final}; at++) {
-        ${skipHidden("at", skip)}
+        ${skip("at")}
         let vector = ${offset};
         ${body(
           (i) => `${type}(${one}[vector + ${i}u])`,
@@ -168,7 +168,7 @@ export function walk(
       }`;
   }
   return `for (var tileBegin = ${first}; tileBegin <= ${final}; tileBegin += ${tile}u) {
-        ${skipHidden("tileBegin", skip)}
+        ${skip("tileBegin")}
         let tileRows = min(${tile}u, ${final} - tileBegin + 1u);
         for (var e = lane; e < tileRows * ${loads}u; e += ${workgroupSize}u) {
           let at = tileBegin + e / ${loads}u;

@@ -56,7 +56,7 @@ export const dropoutKernel = kernel({
           let element = ${ELEMENTS_PER_DRAW}u * i + j;
           if (element < params.length) {
             let value = select(0.0, f32(x[element]) * params.scale, bits[j] >= params.threshold);
-            ${storeOrAdd("y[element]", `${storage}(value)`, accumulate)}
+            ${storeOrAdd("y[element]", "value", accumulate, storage)}
           }
         }`,
     )}`,

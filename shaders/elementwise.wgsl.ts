@@ -37,9 +37,18 @@ export function storageBindings(
     .join("\n    ");
 }
 
-/** WGSL statement that stores `value`, or adds it where the kernel accumulates. */
-export function storeOrAdd(target: string, value: string, accumulate: boolean): string {
-  return `${target} ${accumulate ? "+=" : "="} ${value};`;
+/**
+ * WGSL statement that stores `value`, of f32, or adds it where the kernel accumulates. Halves are
+ * added in f32, so that a sum is rounded once.
+ */
+export function storeOrAdd(
+  target: string,
+  value: string,
+  accumulate: boolean,
+  storage: Storage = "f32",
+): string {
+  if (storage === "f32") return `${target} ${accumulate ? "+=" : "="} ${value};`;
+  return `${target} = f16(${accumulate ? `f32(${target}) + (${value})` : value});`;
 }
 
 /** A kernel that runs `body` for every element `i`; `T` is the storage type. */

@@ -19,9 +19,16 @@ const FORWARD_PARAMS = { numRows: "u32", numColumns: "u32", eps: "f32" } as cons
 const BACKWARD_PARAMS = { numRows: "u32", numColumns: "u32" } as const;
 const WEIGHT_PARAMS = { numRows: "u32", numColumns: "u32", chunkRows: "u32" } as const;
 
-/** Constants of {@linkcode layerNormForward}. */
-export interface LayerNormConstants extends RowConstants {
+/** How the tensors of a layer norm are stored. */
+export interface LayerNormStorage {
+  /** Of `x`, `y` and their gradients. */
   readonly storage: Storage;
+  /** Of `weight` and `bias`. */
+  readonly weightStorage: Storage;
+}
+
+/** Constants of {@linkcode layerNormForward}. */
+export interface LayerNormConstants extends RowConstants, LayerNormStorage {
   /** Adds `bias`; without it, `bias` is bound but unread. */
   readonly bias: boolean;
 }
@@ -31,16 +38,16 @@ export const layerNormForward = kernel({
   name: "layerNormForward",
   params: FORWARD_PARAMS,
   buffers: { x: "read", weight: "read", bias: "read", y: "read_write", moments: "read_write" },
-  code: ({ storage, bias, ...constants }: LayerNormConstants) => {
+  code: ({ storage, weightStorage, bias, ...constants }: LayerNormConstants) => {
     const walk = walkRows(constants);
     return wgsl`
-    ${enableF16(storage)}
+    ${enableF16(storage === "f16" ? storage : weightStorage)}
     ${paramsBinding(FORWARD_PARAMS)}
-    @group(0) @binding(1) var<storage, read> x: array<${storage}>;         // [numRows, numColumns]
-    @group(0) @binding(2) var<storage, read> weight: array<${storage}>;    // [numColumns]
-    @group(0) @binding(3) var<storage, read> bias: array<${storage}>;      // [numColumns]
-    @group(0) @binding(4) var<storage, read_write> y: array<${storage}>;   // [numRows, numColumns]
-    @group(0) @binding(5) var<storage, read_write> moments: array<vec2f>;  // [numRows]: mean, rstd
+    @group(0) @binding(1) var<storage, read> x: array<${storage}>;             // [numRows, numColumns]
+    @group(0) @binding(2) var<storage, read> weight: array<${weightStorage}>;  // [numColumns]
+    @group(0) @binding(3) var<storage, read> bias: array<${weightStorage}>;    // [numColumns]
+    @group(0) @binding(4) var<storage, read_write> y: array<${storage}>;       // [numRows, numColumns]
+    @group(0) @binding(5) var<storage, read_write> moments: array<vec2f>;      // [numRows]: mean, rstd
 
     ${walk.functions}
 
@@ -78,15 +85,21 @@ export const layerNormBackwardInput = kernel({
   name: "layerNormBackwardInput",
   params: BACKWARD_PARAMS,
   buffers: { x: "read", weight: "read", moments: "read", dy: "read", dx: "read_write" },
-  code: ({ accumulate, ...constants }: RowConstants & { readonly accumulate: boolean }) => {
+  code: ({
+    storage,
+    weightStorage,
+    accumulate,
+    ...constants
+  }: RowConstants & LayerNormStorage & { readonly accumulate: boolean }) => {
     const walk = walkRows(constants);
     return wgsl`
+    ${enableF16(storage === "f16" ? storage : weightStorage)}
     ${paramsBinding(BACKWARD_PARAMS)}
-    @group(0) @binding(1) var<storage, read> x: array<f32>;          // [numRows, numColumns]
-    @group(0) @binding(2) var<storage, read> weight: array<f32>;     // [numColumns]
-    @group(0) @binding(3) var<storage, read> moments: array<vec2f>;  // [numRows]: mean, rstd
-    @group(0) @binding(4) var<storage, read> dy: array<f32>;         // [numRows, numColumns]
-    @group(0) @binding(5) var<storage, read_write> dx: array<f32>;   // [numRows, numColumns]
+    @group(0) @binding(1) var<storage, read> x: array<${storage}>;             // [numRows, numColumns]
+    @group(0) @binding(2) var<storage, read> weight: array<${weightStorage}>;  // [numColumns]
+    @group(0) @binding(3) var<storage, read> moments: array<vec2f>;            // [numRows]: mean, rstd
+    @group(0) @binding(4) var<storage, read> dy: array<${storage}>;            // [numRows, numColumns]
+    @group(0) @binding(5) var<storage, read_write> dx: array<${storage}>;      // [numRows, numColumns]
 
     ${walk.functions}
 
@@ -102,17 +115,17 @@ export const layerNormBackwardInput = kernel({
       var sum = 0.0;  // Σ g
       var dot = 0.0;  // Σ g · x̂
       ${walk.eachColumn} {
-        let g = dy[begin + i] * weight[i];
+        let g = f32(dy[begin + i]) * f32(weight[i]);
         sum += g;
-        dot = fma(g, (x[begin + i] - mean) * r, dot);
+        dot = fma(g, (f32(x[begin + i]) - mean) * r, dot);
       }
       let meanG = rowSum(sum, lane) / f32(params.numColumns);
       let meanDot = rowSum(dot, lane) / f32(params.numColumns);
       if (isRow) {
         ${walk.eachColumn} {
-          let g = dy[begin + i] * weight[i];
-          let normalized = (x[begin + i] - mean) * r;
-          ${storeOrAdd("dx[begin + i]", "r * (g - meanG - normalized * meanDot)", accumulate)}
+          let g = f32(dy[begin + i]) * f32(weight[i]);
+          let normalized = (f32(x[begin + i]) - mean) * r;
+          ${storeOrAdd("dx[begin + i]", "r * (g - meanG - normalized * meanDot)", accumulate, storage)}
         }
       }
     }`;
@@ -124,12 +137,19 @@ export const layerNormBackwardWeight = kernel({
   name: "layerNormBackwardWeight",
   params: WEIGHT_PARAMS,
   buffers: { x: "read", moments: "read", dy: "read", partial: "read_write" },
-  code: ({ workgroupSize }: { readonly workgroupSize: number }) =>
+  code: ({
+    storage,
+    workgroupSize,
+  }: {
+    readonly storage: Storage;
+    readonly workgroupSize: number;
+  }) =>
     wgsl`
+    ${enableF16(storage)}
     ${paramsBinding(WEIGHT_PARAMS)}
-    @group(0) @binding(1) var<storage, read> x: array<f32>;              // [numRows, numColumns]
+    @group(0) @binding(1) var<storage, read> x: array<${storage}>;        // [numRows, numColumns]
     @group(0) @binding(2) var<storage, read> moments: array<vec2f>;      // [numRows]: mean, rstd
-    @group(0) @binding(3) var<storage, read> dy: array<f32>;             // [numRows, numColumns]
+    @group(0) @binding(3) var<storage, read> dy: array<${storage}>;       // [numRows, numColumns]
     @group(0) @binding(4) var<storage, read_write> partial: array<f32>;  // [numChunks, numColumns]
 
     @compute @workgroup_size(${workgroupSize})
@@ -147,7 +167,7 @@ export const layerNormBackwardWeight = kernel({
       var sum = 0.0;
       for (var row = begin; row < min(begin + params.chunkRows, params.numRows); row++) {
         let i = row * params.numColumns + column;
-        sum = fma(dy[i] * moments[row].y, x[i] - moments[row].x, sum);
+        sum = fma(f32(dy[i]) * moments[row].y, f32(x[i]) - moments[row].x, sum);
       }
       partial[chunk * params.numColumns + column] = sum;
     }`,

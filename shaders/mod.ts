@@ -7,6 +7,7 @@ export * from "./activation.wgsl.ts";
 export * from "./adam_w.wgsl.ts";
 export { attentionForward } from "./attention.wgsl.ts";
 export { attentionBackwardKey, attentionBackwardQuery } from "./attention_backward.wgsl.ts";
+export { attentionSpans } from "./attention_spans.wgsl.ts";
 export type { AttentionConstants } from "./attention_walk.wgsl.ts";
 export { type ClipConstants, clipScale, sumSquares } from "./clip_gradients.wgsl.ts";
 export * from "./cross_entropy.wgsl.ts";

@@ -54,7 +54,7 @@ export const rotaryKernel = kernel({
         let second = first + ${layout === "half" ? "params.headPairs" : "1u"};
         let a = f32(x[first]);
         let b = f32(x[second]);
-        ${storeOrAdd("y[first]", `${storage}(a * cosine - b * sine)`, accumulate)}
-        ${storeOrAdd("y[second]", `${storage}(b * cosine + a * sine)`, accumulate)}`,
+        ${storeOrAdd("y[first]", "a * cosine - b * sine", accumulate, storage)}
+        ${storeOrAdd("y[second]", "b * cosine + a * sine", accumulate, storage)}`,
     )}`,
 });

@@ -6,21 +6,33 @@
  *
  * One lane a column, so that neighboring lanes read neighboring elements.
  */
-import { kernel, paramsBinding } from "./kernel.ts";
+import { enableF16, storeOrAdd } from "./elementwise.wgsl.ts";
+import { kernel, paramsBinding, type Storage } from "./kernel.ts";
 import { wgsl } from "./wgsl.ts";
 
 const PARAMS = { numRows: "u32", numColumns: "u32", chunkRows: "u32" } as const;
+
+/** Constants of {@linkcode sumColumnsOfChunks}. */
+export interface SumColumnsConstants {
+  /** Of `x`. */
+  readonly storage: Storage;
+  /** Of `y`. */
+  readonly sumStorage: Storage;
+  readonly accumulate: boolean;
+  readonly workgroupSize: number;
+}
 
 /** `[numRows, numColumns]` → `[⌈numRows / chunkRows⌉, numColumns]`; one chunk adds into `y`. */
 export const sumColumnsOfChunks = kernel({
   name: "sumColumns",
   params: PARAMS,
   buffers: { x: "read", y: "read_write" },
-  code: ({ accumulate, workgroupSize }: { accumulate: boolean; workgroupSize: number }) =>
+  code: ({ storage, sumStorage, accumulate, workgroupSize }: SumColumnsConstants) =>
     wgsl`
+    ${enableF16(storage === "f16" ? storage : sumStorage)}
     ${paramsBinding(PARAMS)}
-    @group(0) @binding(1) var<storage, read> x: array<f32>;        // [numRows, numColumns]
-    @group(0) @binding(2) var<storage, read_write> y: array<f32>;  // [numChunks, numColumns]
+    @group(0) @binding(1) var<storage, read> x: array<${storage}>;           // [numRows, numColumns]
+    @group(0) @binding(2) var<storage, read_write> y: array<${sumStorage}>;  // [numChunks, numColumns]
 
     @compute @workgroup_size(${workgroupSize})
     fn main(
@@ -36,11 +48,8 @@ export const sumColumnsOfChunks = kernel({
       if (column >= params.numColumns || begin >= params.numRows) { return; }
       var sum = 0.0;
       for (var row = begin; row < min(begin + params.chunkRows, params.numRows); row++) {
-        sum += x[row * params.numColumns + column];
+        sum += f32(x[row * params.numColumns + column]);
       }
-      #if ${accumulate}
-      sum += y[chunk * params.numColumns + column];
-      #endif
-      y[chunk * params.numColumns + column] = sum;
+      ${storeOrAdd("y[chunk * params.numColumns + column]", "sum", accumulate, sumStorage)}
     }`,
 });

@@ -5,6 +5,7 @@ import {
 } from "../../shaders/activation.wgsl.ts";
 import type { Tape } from "../tape.ts";
 import { storageOf, type Tensor } from "../tensor.ts";
+import { addActivationGradient } from "./activation_gradient.ts";
 
 export type { Activation };
 
@@ -30,7 +31,7 @@ export function activation(tape: Tape, x: Tensor, name: Activation): Tensor {
   const y = tape.activation(x.shape, { label: name, dtype: x.dtype, from: [x] });
   tape.elementwise(activationForward[name], { x, result: y });
   tape.onBackward(y, (dy) =>
-    tape.addGradient(x, (dx, accumulate) =>
+    addActivationGradient(tape, x, (dx, accumulate) =>
       tape.elementwise(activationBackward[name], { x, dy, dx }, accumulate),
     ),
   );

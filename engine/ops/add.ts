@@ -1,6 +1,7 @@
 import { add as addKernel } from "../../shaders/elementwise.wgsl.ts";
 import type { Tape } from "../tape.ts";
 import { describe, type Tensor } from "../tensor.ts";
+import { checkActivation } from "./activation_gradient.ts";
 
 /**
  * Sum of two tensors of one shape, such as the residual stream and a block's output.
@@ -22,6 +23,8 @@ export function add(tape: Tape, a: Tensor, b: Tensor): Tensor {
   const y = tape.activation(a.shape, { label: "add", dtype: a.dtype, from: [a, b] });
   tape.elementwise(addKernel, { a, b, y });
   tape.onBackward(y, (dy) => {
+    checkActivation(a);
+    checkActivation(b);
     tape.passGradient(a, dy);
     tape.passGradient(b, dy);
   });

@@ -3,8 +3,12 @@ import {
   attentionBackwardKey,
   attentionBackwardQuery,
 } from "../../shaders/attention_backward.wgsl.ts";
+import { attentionSpans, chunksOfQueries } from "../../shaders/attention_spans.wgsl.ts";
+import { laneWorkgroups } from "../../shaders/lanes.wgsl.ts";
+import { lanesOf } from "../lanes.ts";
 import type { GradientWriter, Tape } from "../tape.ts";
-import { describe, sizeOf, type Tensor } from "../tensor.ts";
+import { describe, sizeOf, storageOf, type Tensor } from "../tensor.ts";
+import { addActivationGradient } from "./activation_gradient.ts";
 
 /** Inputs of {@linkcode causalAttention}. */
 export interface AttentionInputs {
@@ -14,7 +18,10 @@ export interface AttentionInputs {
   readonly k: Tensor;
   /** Values, shaped and stored as `k`. */
   readonly v: Tensor;
-  /** First key that each query may see, `[numRows · seqLen]` u32, never descending within a row. */
+  /**
+   * First key that each query sees, `[numRows · seqLen]` u32, in any order: the beginning of its
+   * document, or of its window. Keys before all windows of neighboring queries cost nothing.
+   */
   readonly starts: Tensor;
   /**
    * End of the queries that see each key, `[numRows · seqLen]` u32. The spans `[s, ends[s])` of a
@@ -23,6 +30,9 @@ export interface AttentionInputs {
    */
   readonly ends: Tensor;
 }
+
+/** Who sees whom. */
+type Masks = Pick<AttentionInputs, "starts" | "ends">;
 
 /** Sizes for {@linkcode causalAttention}. */
 export interface AttentionOptions {
@@ -40,21 +50,25 @@ const WORKGROUP_BYTES = 16_384;
 /**
  * Causal self-attention over packed rows.
  *
- *     y[t] = Σ_s softmax_s(q[t] · k[s] / √headDim) · v[s]      over s ≤ t < ends[s]
+ *     y[t] = Σ_s softmax_s(q[t] · k[s] / √headDim) · v[s]      over starts[t] ≤ s ≤ t < ends[s]
  *
  * With `ends` at the ends of documents, rows hold several documents that do not see each other;
- * with `ends` at the ends of subtrees in depth-first order, a node sees just its ancestors. Query
- * head `h` reads key head `⌊h · numKvHeads / numHeads⌋`. Memory is linear in `seqLen`: one f32 per
- * query and head is kept for backward. Differentiable in each of `q`, `k` and `v` when stored as f32.
+ * with `ends` at the ends of subtrees in depth-first order, a node sees just its ancestors. With
+ * `starts` a window's width before each query, attention slides, and its work is linear in the
+ * width. Query head `h` reads key head `⌊h · numKvHeads / numHeads⌋`. Memory is linear in `seqLen`:
+ * two f32 per query and head are kept for backward. Sums are f32. Differentiable in each of `q`,
+ * `k` and `v`, whose gradients are stored as they are.
  *
  * @see {@link https://arxiv.org/abs/2205.14135 | Dao et al., "FlashAttention", 2022}
  * @see {@link https://arxiv.org/abs/2305.13245 | Ainslie et al., "GQA", 2023}
+ * @see {@link https://arxiv.org/abs/2004.05150 | Beltagy et al., "Longformer", 2020}, for windows
  *
  * @param tape Where to record.
  * @param inputs Queries, keys, values and who sees whom.
  * @param options Sizes.
  * @returns Shaped and stored as `q`; zeros where a query sees no key.
  * @throws {RangeError} If the shapes do not fit.
+ * @throws {TypeError} If `q` is neither f32 nor f16.
  */
 export function causalAttention(
   tape: Tape,
@@ -76,39 +90,41 @@ export function causalAttention(
     );
   }
   const y = tape.activation(q.shape, { label: "attention", dtype: q.dtype, from: [q, k, v] });
-  const lse = tape.activation([numTokens, numHeads], { label: "attention lse" });
+  const statistics = tape.activation([numTokens, numHeads, 2], { label: "attention statistics" });
+  const spans = spansOf(tape, { starts, ends }, { numRows, seqLen });
   const tiled = tape.variant === "tiled";
   const subgroupSize = tiled ? 0 : tape.subgroupSize;
   const workgroupSize = tiled ? TILED_LANES : subgroupSize > 0 ? subgroupSize : FLAT_LANES;
   const tile = tiled ? Math.min(32, Math.floor(WORKGROUP_BYTES / (8 * headDim))) : 0;
-  const constants = { headDim, workgroupSize, tile, subgroupSize };
+  const constants = { headDim, workgroupSize, tile, subgroupSize, storage: storageOf(q) };
   const params = { numRows, seqLen, numHeads, numKvHeads };
   const blocks = numRows * Math.ceil(seqLen / workgroupSize);
   tape.dispatch(attentionForward, {
-    constants: { ...constants, storage: q.dtype === "f16" ? "f16" : "f32" },
+    constants,
     params,
-    buffers: { q, k, v, starts, ends, y, lse },
+    buffers: { q, k, v, spans, y, statistics },
     workgroups: blocks * numHeads,
   });
 
   tape.onBackward(y, (dy) => {
-    const delta = tape.activation([numTokens, numHeads], { label: "attention delta" });
     writeGradient(tape, q, (dq, accumulate) => {
       tape.dispatch(attentionBackwardQuery, {
         constants: { ...constants, accumulate },
         params,
-        buffers: { q, k, v, starts, ends, y, lse, dy, delta, dq },
+        buffers: { q, k, v, spans, y, dy, statistics, dq },
         workgroups: blocks * numHeads,
       });
     });
+    const like = ({ shape, dtype }: Tensor, label: string) =>
+      tape.activation(shape, { label, dtype });
     // One dispatch may not write a tensor through two bindings.
-    const dSame = k === v ? tape.activation(v.shape, { label: "attention dv" }) : undefined;
+    const dSame = k === v ? like(v, "attention dv") : undefined;
     writeGradient(tape, k, (dk, accumulateKey) => {
       const writeValue: GradientWriter = (dv, accumulateValue) => {
         tape.dispatch(attentionBackwardKey, {
           constants: { ...constants, accumulateKey, accumulateValue },
           params,
-          buffers: { q, k, v, ends, lse, delta, dy, dk, dv },
+          buffers: { q, k, v, spans, dy, statistics, dk, dv },
           workgroups: blocks * numKvHeads,
         });
       };
@@ -125,6 +141,38 @@ export function causalAttention(
  * one dispatch gives several gradients, and any of them may be wanted.
  */
 function writeGradient(tape: Tape, x: Tensor, write: GradientWriter): void {
-  if (x.needsGradient) tape.addGradient(x, write);
-  else write(tape.activation(x.shape, { label: "unread gradient" }), false);
+  if (x.needsGradient) addActivationGradient(tape, x, write);
+  else write(tape.activation(x.shape, { label: "unread gradient", dtype: x.dtype }), false);
+}
+
+/** Spans that a tape has recorded, by their starts: the blocks of a model share theirs. */
+const recordedSpans = new WeakMap<
+  Tape,
+  Map<Tensor, { ends: Tensor; seqLen: number; spans: Tensor }>
+>();
+
+/** The masks as the kernels read them; recorded once a tape. */
+function spansOf(
+  tape: Tape,
+  { starts, ends }: Masks,
+  { numRows, seqLen }: { readonly numRows: number; readonly seqLen: number },
+): Tensor {
+  const recorded = recordedSpans.get(tape) ?? new Map();
+  recordedSpans.set(tape, recorded);
+  const found = recorded.get(starts);
+  if (found?.ends === ends && found.seqLen === seqLen) return found.spans;
+  const numChunks = numRows * chunksOfQueries(seqLen);
+  const spans = tape.activation([2 * numRows * seqLen + numChunks], {
+    label: "attention spans",
+    dtype: "u32",
+  });
+  const lanes = lanesOf(tape.variant);
+  tape.dispatch(attentionSpans, {
+    constants: lanes,
+    params: { numRows, seqLen },
+    buffers: { starts, ends, spans },
+    workgroups: laneWorkgroups(lanes, numChunks),
+  });
+  recorded.set(starts, { ends, seqLen, spans });
+  return spans;
 }

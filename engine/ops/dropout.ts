@@ -3,6 +3,7 @@ import { laneWorkgroups } from "../../shaders/lanes.wgsl.ts";
 import { lanesOf } from "../lanes.ts";
 import type { Tape } from "../tape.ts";
 import { describe, sizeOf, storageOf, type Tensor } from "../tensor.ts";
+import { addActivationGradient } from "./activation_gradient.ts";
 
 /** Number of elements of the tensor that holds a {@linkcode randomnessOf}. */
 export const RANDOMNESS_LENGTH = 4;
@@ -80,6 +81,8 @@ export function dropout(tape: Tape, x: Tensor, { rate, randomness, id }: Dropout
       workgroups: laneWorkgroups(lanes, numDraws),
     });
   mask(x, y, false);
-  tape.onBackward(y, (dy) => tape.addGradient(x, (dx, accumulate) => mask(dy, dx, accumulate)));
+  tape.onBackward(y, (dy) =>
+    addActivationGradient(tape, x, (dx, accumulate) => mask(dy, dx, accumulate)),
+  );
   return y;
 }

@@ -9,6 +9,7 @@ import { TokenInput } from "../segments.ts";
 import { part, rowChunks } from "../split.ts";
 import type { Tape } from "../tape.ts";
 import { describe, isParameter, sizeOf, storageOf, type Tensor } from "../tensor.ts";
+import { checkFloat32 } from "./activation_gradient.ts";
 
 /**
  * Rows of a table, looked up by id.
@@ -55,9 +56,10 @@ export function embedding(tape: Tape, table: Tensor, tokens: TokenInput | Tensor
     });
   }
   if (!(tokens instanceof TokenInput)) return y;
-  tape.onBackward(y, (dy) =>
-    tape.addGradient(table, (dTable) => sum(tape, { dy, tokens, dTable })),
-  );
+  tape.onBackward(y, (dy) => {
+    checkFloat32(y);
+    tape.addGradient(table, (dTable) => sum(tape, { dy, tokens, dTable }));
+  });
   return y;
 }
 

@@ -4,6 +4,7 @@ import {
   layerNormForward,
 } from "../../shaders/layer_norm.wgsl.ts";
 import { rowWorkgroups } from "../../shaders/rows.wgsl.ts";
+import { addActivationGradient } from "./activation_gradient.ts";
 import { rowConstants } from "./rows.ts";
 import { chunksOf, COLUMN_WORKGROUP_SIZE, sumChunks, sumColumns } from "./sum_columns.ts";
 import type { Tape } from "../tape.ts";
@@ -11,9 +12,9 @@ import { describe, sizeOf, storageOf, type Tensor } from "../tensor.ts";
 
 /** Weights and options of {@linkcode layerNorm}. */
 export interface LayerNormOptions {
-  /** Gain, `[dModel]`, stored as `x`. */
+  /** Gain, `[dModel]`, f32 or stored as `x`. */
   readonly weight: Tensor;
-  /** Shift, `[dModel]`, stored as `x`; none if absent. */
+  /** Shift, shaped and stored as `weight`; none if absent. */
   readonly bias?: Tensor | undefined;
   /**
    * Added to the variance before the root, so that a constant row stays finite.
@@ -29,7 +30,7 @@ export interface LayerNormOptions {
  *     y = (x − mean(x)) / √(var(x) + eps) · weight + bias
  *
  * Sums in f32, the variance in a second pass. Keeps two f32 per row for the backward pass and
- * recomputes the rest. Differentiable in `x`, `weight` and `bias` when stored as f32.
+ * recomputes the rest. Differentiable in `x`, whose gradient is stored as `x`, `weight` and `bias`.
  *
  * @see {@link https://arxiv.org/abs/1607.06450 | Ba, Kiros & Hinton, 2016}
  *
@@ -37,7 +38,7 @@ export interface LayerNormOptions {
  * @param x Activations, `[…, dModel]`, f32 or f16.
  * @param options Weights and numerical options.
  * @returns Normalized activations, shaped and stored as `x`.
- * @throws {RangeError} If `weight` or `bias` is not `[dModel]` or is not stored as `x`.
+ * @throws {RangeError} If `weight` or `bias` is not `[dModel]`, or is stored otherwise.
  */
 export function layerNorm(
   tape: Tape,
@@ -50,16 +51,21 @@ export function layerNorm(
   const label = `layerNorm(${weight.label})`;
   const y = tape.activation(x.shape, { label, dtype: x.dtype, from: [x, weight, bias] });
   const moments = tape.activation([numRows, 2], { label: `${label} moments` });
-  const constants = rowConstants(tape.variant);
+  const storage = storageOf(x);
+  const constants = {
+    ...rowConstants(tape.variant),
+    storage,
+    weightStorage: storageOf(weight),
+  };
   const workgroups = rowWorkgroups(constants, numRows);
   tape.dispatch(layerNormForward, {
-    constants: { ...constants, storage: storageOf(x), bias: bias !== undefined },
+    constants: { ...constants, bias: bias !== undefined },
     params: { numRows, numColumns, eps },
     buffers: { x, weight, bias: bias ?? weight, y, moments },
     workgroups,
   });
   tape.onBackward(y, (dy) => {
-    tape.addGradient(x, (dx, accumulate) =>
+    addActivationGradient(tape, x, (dx, accumulate) =>
       tape.dispatch(layerNormBackwardInput, {
         constants: { ...constants, accumulate },
         params: { numRows, numColumns },
@@ -73,7 +79,7 @@ export function layerNorm(
         label: `partial ${dWeight.label}`,
       });
       tape.dispatch(layerNormBackwardWeight, {
-        constants: { workgroupSize: COLUMN_WORKGROUP_SIZE },
+        constants: { storage, workgroupSize: COLUMN_WORKGROUP_SIZE },
         params: { numRows, numColumns, chunkRows: chunks.chunkRows },
         buffers: { x, moments, dy, partial },
         workgroups: chunks.workgroups,
@@ -90,10 +96,12 @@ function check(x: Tensor, weights: { weight: Tensor; bias: Tensor | undefined })
   const dModel = x.shape.at(-1) ?? 0;
   for (const [name, tensor] of Object.entries(weights)) {
     if (tensor === undefined) continue;
-    if (tensor.shape.join() !== `${dModel}` || tensor.dtype !== x.dtype) {
+    const dtype = name === "bias" ? weights.weight.dtype : x.dtype;
+    const fits = tensor.dtype === dtype || (name === "weight" && tensor.dtype === "f32");
+    if (tensor.shape.join() !== `${dModel}` || !fits) {
       throw new RangeError(
         `Cannot apply layerNorm() to x ${describe(x)}: ` +
-          `${name} must be [${dModel}] ${x.dtype}, got ${describe(tensor)}`,
+          `${name} must be [${dModel}] ${dtype}, got ${describe(tensor)}`,
       );
     }
   }

@@ -3,6 +3,7 @@ import { sumColumns } from "./sum_columns.ts";
 import { part, rowChunks } from "../split.ts";
 import type { Tape } from "../tape.ts";
 import { describe, type Tensor } from "../tensor.ts";
+import { checkFloat32 } from "./activation_gradient.ts";
 
 /**
  * Affine map of the last axis.
@@ -43,6 +44,7 @@ export function linear(tape: Tape, x: Tensor, weight: Tensor, bias?: Tensor): Te
     matmul(tape, "nt", { a: x, b: part(weight, range), c: y, cColumns: range, bias });
   }
   tape.onBackward(y, (dy) => {
+    checkFloat32(y);
     tape.addGradient(x, (dx, accumulate) => {
       for (const range of parts) {
         const sums = accumulate || range.begin > 0;

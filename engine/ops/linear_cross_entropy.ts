@@ -8,6 +8,7 @@ import type { Tape } from "../tape.ts";
 import { bytesOf, describe, isParameter, sizeOf, type Tensor } from "../tensor.ts";
 import { matmul } from "./matmul.ts";
 import { sumColumns } from "./sum_columns.ts";
+import { checkFloat32 } from "./activation_gradient.ts";
 
 /** What {@linkcode linearCrossEntropy} compares its predictions with. */
 export interface CrossEntropyInputs {
@@ -99,6 +100,7 @@ export function linearCrossEntropy(
   sumColumns(tape, nll, loss, false);
 
   tape.onBackward(loss, (dLoss) => {
+    checkFloat32(x);
     for (const tile of tiles) {
       const { begin, end } = tile;
       const logits = kept ?? logitsOf(tape, { x, weight }, tile);

@@ -8,6 +8,7 @@ import { rowConstants } from "./rows.ts";
 import { chunksOf, COLUMN_WORKGROUP_SIZE, sumChunks } from "./sum_columns.ts";
 import type { Tape } from "../tape.ts";
 import { describe, sizeOf, storageOf, type Tensor } from "../tensor.ts";
+import { checkFloat32 } from "./activation_gradient.ts";
 
 /** Options of {@linkcode rmsNorm}. */
 export interface RmsNormOptions {
@@ -67,6 +68,7 @@ export function rmsNorm(
     workgroups,
   });
   tape.onBackward(y, (dy) => {
+    checkFloat32(y);
     tape.addGradient(x, (dx, accumulate) =>
       tape.dispatch(rmsNormBackwardInput, {
         constants: { ...constants, accumulate },

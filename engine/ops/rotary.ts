@@ -3,6 +3,7 @@ import { laneWorkgroups } from "../../shaders/lanes.wgsl.ts";
 import { lanesOf } from "../lanes.ts";
 import type { Tape } from "../tape.ts";
 import { describe, sizeOf, storageOf, type Tensor } from "../tensor.ts";
+import { addActivationGradient } from "./activation_gradient.ts";
 
 export type { RotaryLayout };
 
@@ -92,7 +93,9 @@ export function rotary(
     });
   rotate(x, y, { inverse: false, accumulate: false });
   tape.onBackward(y, (dy) =>
-    tape.addGradient(x, (dx, accumulate) => rotate(dy, dx, { inverse: true, accumulate })),
+    addActivationGradient(tape, x, (dx, accumulate) =>
+      rotate(dy, dx, { inverse: true, accumulate }),
+    ),
   );
   return y;
 }

@@ -1,6 +1,6 @@
 import { sumColumnsOfChunks } from "../../shaders/sum_columns.wgsl.ts";
 import type { Tape } from "../tape.ts";
-import { sizeOf, type Tensor } from "../tensor.ts";
+import { sizeOf, storageOf, type Tensor } from "../tensor.ts";
 
 /** Lanes, and so columns, of a workgroup in the kernels that sum columns. */
 export const COLUMN_WORKGROUP_SIZE = 32;
@@ -22,13 +22,13 @@ export function chunksOf(numRows: number, numColumns: number): RowChunks {
 }
 
 /**
- * Records the sum over all axes but the last; not differentiable by itself.
+ * Records the sum over all axes but the last, in f32; not differentiable by itself.
  *
  *     y[n] (+)= Σ_m x[m, n]
  *
  * @param tape Where to record.
- * @param x `[…, numColumns]`, f32.
- * @param y `[numColumns]`, f32.
+ * @param x `[…, numColumns]`, f32 or f16.
+ * @param y `[numColumns]`, f32 or f16.
  * @param accumulate Adds to `y` instead of storing.
  */
 export function sumColumns(tape: Tape, x: Tensor, y: Tensor, accumulate: boolean): void {
@@ -37,7 +37,12 @@ export function sumColumns(tape: Tape, x: Tensor, y: Tensor, accumulate: boolean
   const { chunkRows, numChunks, workgroups } = chunksOf(numRows, numColumns);
   const partial = tape.activation([numChunks, numColumns], { label: `partial ${y.label}` });
   tape.dispatch(sumColumnsOfChunks, {
-    constants: { accumulate: false, workgroupSize: COLUMN_WORKGROUP_SIZE },
+    constants: {
+      storage: storageOf(x),
+      sumStorage: "f32",
+      accumulate: false,
+      workgroupSize: COLUMN_WORKGROUP_SIZE,
+    },
     params: { numRows, numColumns, chunkRows },
     buffers: { x, y: partial },
     workgroups,
@@ -50,13 +55,18 @@ export function sumColumns(tape: Tape, x: Tensor, y: Tensor, accumulate: boolean
  *
  * @param tape Where to record.
  * @param partial `[numChunks, numColumns]`, f32.
- * @param y `[numColumns]`, f32.
+ * @param y `[numColumns]`, f32 or f16.
  * @param accumulate Adds to `y` instead of storing.
  */
 export function sumChunks(tape: Tape, partial: Tensor, y: Tensor, accumulate: boolean): void {
   const [numChunks = 0, numColumns = 0] = partial.shape;
   tape.dispatch(sumColumnsOfChunks, {
-    constants: { accumulate, workgroupSize: COLUMN_WORKGROUP_SIZE },
+    constants: {
+      storage: "f32",
+      sumStorage: storageOf(y),
+      accumulate,
+      workgroupSize: COLUMN_WORKGROUP_SIZE,
+    },
     params: { numRows: numChunks, numColumns, chunkRows: numChunks },
     buffers: { x: partial, y },
     workgroups: Math.ceil(numColumns / COLUMN_WORKGROUP_SIZE),

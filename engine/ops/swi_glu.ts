@@ -5,6 +5,7 @@ import {
 } from "../../shaders/activation.wgsl.ts";
 import type { Tape } from "../tape.ts";
 import { describe, storageOf, type Tensor } from "../tensor.ts";
+import { addActivationGradient } from "./activation_gradient.ts";
 
 /**
  * Gated linear unit, between the projections of an MLP.
@@ -32,10 +33,10 @@ export function swiGlu(tape: Tape, gate: Tensor, up: Tensor): Tensor {
   const y = tape.activation(gate.shape, { label: "swiGlu", dtype: gate.dtype, from: [gate, up] });
   tape.elementwise(swiGluForward, { gate, up, y });
   tape.onBackward(y, (dy) => {
-    tape.addGradient(gate, (dGate, accumulate) =>
+    addActivationGradient(tape, gate, (dGate, accumulate) =>
       tape.elementwise(swiGluBackwardGate, { gate, up, dy, dGate }, accumulate),
     );
-    tape.addGradient(up, (dUp, accumulate) =>
+    addActivationGradient(tape, up, (dUp, accumulate) =>
       tape.elementwise(swiGluBackwardUp, { gate, dy, dUp }, accumulate),
     );
   });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Gpu, Variant } from "../../engine/gpu.ts";
 import type { Tape } from "../../engine/tape.ts";
-import { type Parameter, sizeOf, type Tensor } from "../../engine/tensor.ts";
+import { type DType, type Parameter, sizeOf, type Tensor } from "../../engine/tensor.ts";
 import { fromFloat16, toFloat16 } from "../float16.ts";
 import { centralDifferences, directionalDerivative, dot } from "../gradient.ts";
 import { assertClose, type Tolerance, uniform } from "../support.ts";
@@ -12,6 +12,9 @@ const LARGE = 300;
 
 /** Rounding of a result to half precision, and of the few f32 operations before it. */
 const F16_TOLERANCE = { rtol: 2 ** -11 + 1e-5, atol: 2 ** -24 };
+
+/** As above, for gradients: terms of size 1 that cancel leave the rounding of f32. */
+const F16_GRADIENT_TOLERANCE = { rtol: 2 ** -11 + 1e-5, atol: 5e-6 };
 
 /** An op, its inputs and what it should compute. */
 export interface OpCheck<Names extends string> {
@@ -78,17 +81,32 @@ export function checkGradient(
   });
 }
 
-/** Checks the forward pass with every float input stored in half precision. */
+/** How {@linkcode checkFloat16} stores inputs, and how near the gradients must be. */
+export interface Float16Check<Names extends string> extends Omit<OpCheck<Names>, "tolerance"> {
+  /** Inputs that are parameters, whose gradient is f32, and their storage; others are activations. */
+  readonly weights?: Readonly<Partial<Record<Names, DType & ("f32" | "f16")>>>;
+  /** For the gradients. @default {one rounding to half precision} */
+  readonly tolerance?: Tolerance;
+  /** Skips the gradients, of ops that have none in half precision. */
+  readonly forwardOnly?: boolean;
+}
+
+/**
+ * Checks an op whose activations are stored in half precision, forward and backward: inputs and
+ * `dy` are rounded first, so that what is left is the rounding of results.
+ */
 export async function checkFloat16<Names extends string>(
   gpu: Gpu,
   variant: Variant,
-  { inputs, op, reference }: Omit<OpCheck<Names>, "tolerance">,
+  check: Float16Check<Names>,
 ): Promise<void> {
+  const { inputs, op, reference, weights = {}, forwardOnly = false } = check;
+  const storageOf = (name: string) => (weights as Record<string, DType | undefined>)[name];
   const halves = Object.fromEntries(
     Object.entries<Input>(inputs).map(([name, { shape, values }]) => [
       name,
-      values instanceof Float32Array
-        ? { shape, values: toFloat16(values), dtype: "f16" }
+      values instanceof Float32Array && storageOf(name) !== "f32"
+        ? { shape, values: toFloat16(values), dtype: "f16", isWeight: name in weights }
         : { shape, values },
     ]),
   ) as Record<Names, Input>;
@@ -98,9 +116,16 @@ export async function checkFloat16<Names extends string>(
       Float64Array.from(dtype === "f16" ? fromFloat16(values.buffer, sizeOf(shape)) : values),
     ]),
   ) as Record<Names, Float64Array>;
-  const { y } = await runOp(gpu, variant, { inputs: halves, op });
   const expected = reference(at);
-  assertClose(fromFloat16(y.buffer, expected.length), expected, { what: "y", ...F16_TOLERANCE });
+  const rounded = toFloat16(uniform(expected.length, 99));
+  const dy = fromFloat16(rounded.buffer, expected.length);
+  const run = await runOp(gpu, variant, { inputs: halves, op, ...(forwardOnly ? {} : { dy }) });
+  assertClose(run.y, expected, { what: "y", ...F16_TOLERANCE });
+  const tolerance = check.tolerance ?? F16_GRADIENT_TOLERANCE;
+  for (const name of Object.keys(run.gradients) as Names[]) {
+    const loss = (value: Float64Array) => dot(reference({ ...at, [name]: value }), dy);
+    checkGradient(run.gradients[name], loss, { at: at[name], what: `d(${name})`, tolerance });
+  }
 }
 
 /** Why halves cannot be tested on this adapter, or false: for the option `skip` of a test. */

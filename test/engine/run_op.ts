@@ -1,7 +1,7 @@
 import type { Gpu, Values, Variant } from "../../engine/gpu.ts";
 import { Plan } from "../../engine/plan.ts";
 import { Tape } from "../../engine/tape.ts";
-import { isParameter, type Parameter, sizeOf, type Tensor } from "../../engine/tensor.ts";
+import { type Parameter, sizeOf, type Tensor } from "../../engine/tensor.ts";
 import { fromFloat16, toFloat16 } from "../float16.ts";
 
 /** A tensor to make for a test. */
@@ -38,44 +38,41 @@ export async function runOp<Names extends string>(
 ): Promise<{ y: Float32Array; gradients: Record<Names, Float32Array> }> {
   const names = Object.keys(inputs) as Names[];
   const tensors = Object.fromEntries(
-    names.map((label) => [label, makeTensor(gpu, label, inputs[label])]),
+    names.map((label) => [label, createTensor(gpu, label, inputs[label])]),
   ) as Record<Names, Parameter>;
   const tape = new Tape({ variant, subgroupSize: gpu.subgroupSize });
   const y = op(tape, tensors);
-  const withGradient = names.filter((name) => tensors[name].needsGradient);
+  const withGradient = names.filter((name) => dy !== undefined && tensors[name].needsGradient);
   if (dy !== undefined) {
-    const { shape, dtype } = y;
-    const values = dtype === "f16" ? toFloat16(dy) : dy;
-    const seed = gpu.tensor(shape, { label: "dy", dtype, values });
+    const values = y.dtype === "f16" ? toFloat16(dy) : dy;
+    const seed = gpu.tensor(y.shape, { label: "dy", dtype: y.dtype, values });
     const retain = withGradient.map((name) => tensors[name]);
     tape.backward(y, seed, retain);
   }
-  const gradients = withGradient.map((name) => {
-    const tensor: Tensor = tensors[name];
-    return isParameter(tensor) || dy !== undefined ? tape.gradient(tensor) : undefined;
-  });
-  const read = [y, ...gradients.filter((gradient) => gradient !== undefined)];
-  const keep = read.filter(({ buffer }) => buffer === undefined);
+  const results = [y, ...withGradient.map((name) => tape.gradient(tensors[name]))];
+  const keep = results.filter(({ buffer }) => buffer === undefined);
   const plan = await new Plan(gpu, tape, { keep }).compile();
   for (let run = 0; run < runs; run++) plan.run();
-  const copies = await plan.read(...read);
+  const copies = await plan.read(...results);
   plan.destroy();
-  const values = new Map(
-    read.map(({ shape, dtype }, index) => {
-      const copy = copies[index]!;
-      return [
-        read[index]!,
-        dtype === "f16" ? fromFloat16(copy.buffer, sizeOf(shape)) : copy.subarray(0, sizeOf(shape)),
-      ];
-    }),
-  );
+  const [output, ...gradients] = results.map((tensor, index) => decode(tensor, copies[index]!));
   return {
-    y: values.get(y)!,
+    y: output!,
     gradients: Object.fromEntries(
-      withGradient.flatMap((name, index) => {
-        const gradient = gradients[index];
-        return gradient === undefined ? [] : [[name, values.get(gradient)!]];
-      }),
+      withGradient.map((name, index) => [name, gradients[index]!]),
     ) as Record<Names, Float32Array>,
   };
+}
+
+function createTensor(gpu: Gpu, label: string, input: Input): Tensor {
+  const { shape, values, dtype = "f32", isWeight = dtype === "f32" } = input;
+  if (values instanceof Uint32Array) return gpu.tensor(shape, { label, dtype: "u32", values });
+  if (isWeight) return gpu.parameter(shape, { label, dtype, values });
+  return { ...gpu.tensor(shape, { label, dtype, values }), needsGradient: true };
+}
+
+/** Values of a tensor as f32, from a copy of its memory. */
+function decode({ shape, dtype }: Tensor, copy: Float32Array): Float32Array {
+  const length = sizeOf(shape);
+  return dtype === "f16" ? fromFloat16(copy.buffer, length) : copy.subarray(0, length);
 }
