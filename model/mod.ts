@@ -3,6 +3,7 @@
  *
  * @module
  */
+export * from "./checkpoint/byte_source.ts";
 export * from "./checkpoint/checkpoint.ts";
 export {
   configFromJson,
@@ -10,9 +11,15 @@ export {
   MODEL_TYPES,
   type ModelType,
 } from "./checkpoint/config_json.ts";
+export * from "./checkpoint/export_hugging_face.ts";
+export type { FloatDtype } from "./checkpoint/float_conversion.ts";
+export type { Generation } from "./checkpoint/generation_config.ts";
 export * from "./checkpoint/manifest.ts";
 export type { RunState } from "./checkpoint/run_state.ts";
 export * from "./checkpoint/safetensors.ts";
+export * from "./checkpoint/safetensors_file.ts";
+export * from "./checkpoint/stored_hugging_face.ts";
+export type { EncodedWeight, StoredModel, StoredWeight } from "./checkpoint/stored_model.ts";
 export type { JsonObject, JsonValue } from "./checkpoint/strict_json.ts";
 export * from "./occupation/bootstrap.ts";
 export * from "./occupation/empirical.ts";

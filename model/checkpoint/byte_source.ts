@@ -29,7 +29,9 @@ export function bytesSource(bytes: Uint8Array<ArrayBuffer>, name: string): ByteS
     name,
     size: bytes.length,
     read(begin, end) {
-      return Promise.resolve(bytes.subarray(...checkRange(begin, end, { name, size: bytes.length })));
+      return Promise.resolve(
+        bytes.subarray(...checkRange(begin, end, { name, size: bytes.length })),
+      );
     },
   };
 }

@@ -75,7 +75,8 @@ export async function encodeCheckpoint(
 }
 
 /**
- * Reads a checkpoint of this program, or a model in Hugging Face's layout.
+ * Reads a checkpoint of this program, or a model in Hugging Face's layout, all of it in memory;
+ * weights of 16 bits become 32 bits wide. `storedHuggingFaceModel()` reads one in parts.
  *
  * Everything is checked before it is used: each file against the manifest, if there is one, and
  * tokenizer, weights and moments against the configuration.
@@ -85,7 +86,7 @@ export async function encodeCheckpoint(
  * @returns Weights and moments are views of the files' bytes where possible.
  * @throws {SyntaxError} If a file is missing, damaged or malformed, naming it.
  * @throws {RangeError} If sizes do not fit together, naming the weight or token.
- * @throws {TypeError} If weights are stored as another type than F32.
+ * @throws {TypeError} If weights are stored as another type than F32, F16 or BF16.
  */
 export async function decodeCheckpoint(files: CheckpointFiles): Promise<Checkpoint> {
   await verifyManifest(files);

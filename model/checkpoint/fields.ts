@@ -18,10 +18,13 @@ const MAX_SIZE = 2 ** 31 - 1;
 export class Fields {
   readonly #object: JsonObject;
   readonly #file: string;
+  /** What stands before a key in errors, such as `rope_scaling.`. */
+  readonly #path: string;
 
-  constructor(object: JsonObject, file: string) {
+  constructor(object: JsonObject, file: string, path = "") {
     this.#object = object;
     this.#file = file;
+    this.#path = path;
   }
 
   /** A positive integer below 2^31. */
@@ -64,7 +67,7 @@ export class Fields {
       { orElse: {} },
       { kind: "an object", is: isJsonObject },
     );
-    return new Fields(value, this.#file);
+    return new Fields(value, this.#file, `${this.#path}${key}.`);
   }
 
   /** Refuses a field that is there, is not null, and has any value but those allowed. */
@@ -76,7 +79,7 @@ export class Fields {
   /** Throws the error that a field breaks a rule. */
   refuse(key: string, rule: string): never {
     throw new SyntaxError(
-      `Cannot read "${this.#file}": ${key} ${rule}, got ${brief(this.raw(key))}`,
+      `Cannot read "${this.#file}": ${this.#path}${key} ${rule}, got ${brief(this.raw(key))}`,
     );
   }
 

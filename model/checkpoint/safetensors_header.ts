@@ -1,17 +1,18 @@
+import type { ByteSource } from "./byte_source.ts";
 import { brief, isJsonObject, type JsonValue, parseJsonObject } from "./strict_json.ts";
 
-/** Bytes per element of each type that a safetensors file may hold. */
-const ELEMENT_BYTES = {
-  F64: 8,
-  I64: 8,
+/** Bytes per element of each type that a safetensors file may hold, in the order of its data. */
+export const ELEMENT_BYTES = {
   U64: 8,
+  I64: 8,
+  F64: 8,
   F32: 4,
-  I32: 4,
   U32: 4,
-  F16: 2,
+  I32: 4,
   BF16: 2,
-  I16: 2,
+  F16: 2,
   U16: 2,
+  I16: 2,
   F8_E4M3: 1,
   F8_E5M2: 1,
   I8: 1,
@@ -41,32 +42,53 @@ const MAX_HEADER_BYTES = 100_000_000;
 
 const ENTRY_KEYS = ["dtype", "shape", "data_offsets"];
 
+/** What the header of a file says. */
+export interface Header {
+  /** Byte of the file that the data begin at. */
+  readonly dataStart: number;
+  /** Tensors in the order of their data. */
+  readonly entries: readonly HeaderEntry[];
+  readonly metadata: ReadonlyMap<string, string>;
+}
+
 /**
- * Reads and checks the header of a safetensors file.
+ * Reads and checks the header of a safetensors file in memory.
  *
  * @param bytes The whole file.
  * @param file Its name, for errors.
- * @returns Where the data begin, the tensors in the order of their data, and the metadata.
  * @throws {SyntaxError} If the header is too long, is not the JSON that it must be, or describes
  * data with a gap, an overlap or an end that is not the file's; nothing is allocated before.
  */
-export function readHeader(
-  bytes: Uint8Array,
-  file: string,
-): { dataStart: number; entries: HeaderEntry[]; metadata: Map<string, string> } {
-  const length = headerLength(bytes, file);
-  const dataStart = LENGTH_BYTES + length;
-  if (bytes[LENGTH_BYTES] !== 0x7b) {
-    throw problem(file, 'its header must begin with "{"', `byte ${bytes[LENGTH_BYTES]}`);
+export function readHeader(bytes: Uint8Array, file: string): Header {
+  const source = { name: file, size: bytes.length };
+  const dataStart = LENGTH_BYTES + headerLength(bytes.subarray(0, LENGTH_BYTES), source);
+  return parseHeader(bytes.subarray(LENGTH_BYTES, dataStart), source);
+}
+
+/**
+ * Reads and checks the header of a safetensors file, and nothing else of it.
+ *
+ * @throws {SyntaxError} As {@linkcode readHeader} does.
+ */
+export async function loadHeader(source: ByteSource): Promise<Header> {
+  const length = headerLength(await source.read(0, Math.min(LENGTH_BYTES, source.size)), source);
+  return parseHeader(await source.read(LENGTH_BYTES, LENGTH_BYTES + length), source);
+}
+
+/** A file as errors name it, and its size. */
+type File = Pick<ByteSource, "name" | "size">;
+
+function parseHeader(json: Uint8Array, { name: file, size }: File): Header {
+  if (json[0] !== 0x7b) {
+    throw problem(file, 'its header must begin with "{"', `byte ${json[0]}`);
   }
-  const header = new Map(
-    Object.entries(parseJsonObject(bytes.subarray(LENGTH_BYTES, dataStart), file)),
-  );
+  const header = new Map(Object.entries(parseJsonObject(json, file)));
   const metadata = readMetadata(header.get("__metadata__"), file);
   header.delete("__metadata__");
   const entries = Array.from(header, ([name, value]) => readEntry(name, value, file));
   entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
-  checkLayout(entries, { file, length: bytes.length - dataStart });
+  const dataStart = LENGTH_BYTES + json.length;
+  checkLayout(entries, { file, length: size - dataStart });
   return { dataStart, entries, metadata };
 }
 
@@ -84,15 +106,16 @@ export function tensorBytes(dtype: SafetensorsDtype, shape: readonly number[]): 
   return bytes;
 }
 
-function headerLength(bytes: Uint8Array, file: string): number {
-  if (bytes.length < LENGTH_BYTES) {
-    throw problem(file, "a safetensors file has at least 8 bytes", `${bytes.length}`);
+/** Length of the header, which a file of that size begins with. */
+function headerLength(start: Uint8Array, { name, size }: File): number {
+  if (start.length < LENGTH_BYTES) {
+    throw problem(name, "a safetensors file has at least 8 bytes", `${start.length}`);
   }
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const view = new DataView(start.buffer, start.byteOffset, start.byteLength);
   const length = view.getBigUint64(0, true);
-  const longest = Math.min(MAX_HEADER_BYTES, bytes.length - LENGTH_BYTES);
+  const longest = Math.min(MAX_HEADER_BYTES, size - LENGTH_BYTES);
   if (length < 2n || length > BigInt(longest)) {
-    throw problem(file, `its header must have 2 to ${longest} bytes`, `${length}`);
+    throw problem(name, `its header must have 2 to ${longest} bytes`, `${length}`);
   }
   return Number(length);
 }

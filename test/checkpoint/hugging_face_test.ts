@@ -101,8 +101,16 @@ test("configFromJson() fills in what Llama's first files leave out", () => {
 
 /** Changes to a file that reads, and what the error must say. */
 const REFUSED: readonly (readonly [JsonObject, JsonObject, RegExp])[] = [
-  [LLAMA_FILE, { model_type: "mamba" }, /one of llama, gpt2, tenure, got "mamba"$/],
-  [LLAMA_FILE, { model_type: null }, /one of llama, gpt2, tenure, got null$/],
+  [
+    LLAMA_FILE,
+    { model_type: "mamba" },
+    /one of llama, mistral, qwen2, qwen3, gpt2, tenure, got "mamba"$/,
+  ],
+  [
+    LLAMA_FILE,
+    { model_type: null },
+    /one of llama, mistral, qwen2, qwen3, gpt2, tenure, got null$/,
+  ],
   [LLAMA_FILE, { hidden_size: "2048" }, /hidden_size must be an integer .*, got "2048"$/],
   [LLAMA_FILE, { hidden_size: 20.5 }, /hidden_size must be an integer .*, got 20\.5$/],
   [LLAMA_FILE, { vocab_size: -1 }, /vocab_size must be an integer .*, got -1$/],
@@ -115,12 +123,12 @@ const REFUSED: readonly (readonly [JsonObject, JsonObject, RegExp])[] = [
   [LLAMA_FILE, { num_hidden_layers: 1e9, hidden_size: 1e9 }, /fewer than 2\^53 bytes, got \d/],
   [LLAMA_FILE, { num_attention_heads: 33, head_dim: null }, /headDim|numKvHeads must/],
   [LLAMA_FILE, { num_key_value_heads: 7 }, /numKvHeads must divide numHeads 32, got 7$/],
+  [LLAMA_FILE, { rope_scaling: { rope_type: "llama3" } }, /rope_scaling\.factor must be a number/],
   [
     LLAMA_FILE,
-    { rope_scaling: { rope_type: "llama3" } },
-    /rope_type .* not supported, got "llama3"$/,
+    { rope_parameters: { rope_type: "longrope" } },
+    /rope_parameters\.rope_type must be one of default, linear, llama3, yarn, got "longrope"$/,
   ],
-  [LLAMA_FILE, { rope_parameters: { rope_type: "yarn" } }, /not supported, got "yarn"$/],
   [LLAMA_FILE, { rope_scaling: 2 }, /rope_scaling must be an object, got 2$/],
   [LLAMA_FILE, { partial_rotary_factor: 0.5 }, /whole heads are rotated, got 0\.5$/],
   [LLAMA_FILE, { hidden_act: "gelu" }, /hidden_act must be "silu", got "gelu"$/],

@@ -69,11 +69,11 @@ test("floatTensor() reads data at any alignment", () => {
 });
 
 test("floatTensor() of another type names the tensor and the remedy", () => {
-  const { tensors } = decodeSafetensors(fileOf(`{"x":${entry(0, 6, [3], "BF16")}}`, 6), FILE);
+  const { tensors } = decodeSafetensors(fileOf(`{"x":${entry(0, 24, [3], "F64")}}`, 24), FILE);
   assert.deepEqual(tensors.get("x")!.shape, [3]);
   assert.throws(() => floatTensor(tensors.get("x")!, "x", FILE), {
     name: "TypeError",
-    message: `Cannot read "${FILE}": tensor "x" must be F32, got BF16; save the model again with float32 weights`,
+    message: `Cannot read "${FILE}": tensor "x" must be one of F32, F16, BF16, got F64; save the model again with float32 weights`,
   });
 });
 
