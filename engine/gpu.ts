@@ -1,10 +1,14 @@
+import { type AllocationFailure, DeviceMemory } from "./device_memory.ts";
+import { type BufferPart, resultsOf, transfersOf, unpack } from "./readback.ts";
 import type { AnyKernel } from "./tape.ts";
 import {
+  byteOffsetOf,
   bytesOf,
   type DType,
   describe,
   type Parameter,
   type Purpose,
+  rootOf,
   sizeOf,
   type Tensor,
 } from "./tensor.ts";
@@ -78,11 +82,13 @@ export interface TensorOptions {
   readonly values?: Values;
 }
 
-/** Bytes of a buffer: from `begin`, or from its beginning. */
-export interface BufferPart {
-  readonly buffer: GPUBuffer;
-  readonly bytes: number;
-  readonly begin?: number;
+/** Where a {@linkcode Gpu.write} begins. */
+export interface WriteOptions {
+  /**
+   * Values of the tensor before the first that is written, counted as the values come: elements, or
+   * words of blocks. With an offset, the values need not reach the tensor's end.
+   */
+  readonly offset: number;
 }
 
 /** An open GPU device, its persistent tensors and its compiled pipelines. */
@@ -96,6 +102,7 @@ export class Gpu {
   readonly maxBindingBytes: number;
   /** Settles, never rejects, when the device is lost. */
   readonly lost: Promise<GpuLostError>;
+  readonly #memory: DeviceMemory;
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   #failure: Error | undefined;
 
@@ -103,6 +110,7 @@ export class Gpu {
     const { variant = isSoftware(info) ? "flat" : "tiled", subgroups = true } = options;
     const { maxBindingBytes = Infinity } = options;
     this.device = device;
+    this.#memory = new DeviceMemory(device);
     this.info = info;
     this.variant = variant;
     this.subgroupSize = subgroups && device.features.has("subgroups") ? fixedSubgroup(info) : 0;
@@ -153,81 +161,106 @@ export class Gpu {
   }
 
   /**
-   * Overwrites a persistent tensor; the values arrive before the next submit.
+   * Overwrites a persistent tensor, or a part of it; the values arrive before the next submit.
    *
+   * @param tensor Persistent, or a view of one.
+   * @param values All of its values, or those of a part.
+   * @param options Where the part begins; its bytes must begin and, but at the tensor's end, end at
+   *   multiples of 4.
    * @throws {RangeError} If the tensor is not persistent, or the values do not fill it.
    * @throws {TypeError} If the values are not of the tensor's dtype; halves come as their bits.
    */
-  write(tensor: Tensor, values: Values): void {
+  write(tensor: Tensor, values: Values, options?: WriteOptions): void {
     if (!(values instanceof ARRAY_OF[tensor.dtype])) {
       throw new TypeError(
         `Cannot write "${tensor.label}" ${describe(tensor)}: values must be a ${ARRAY_OF[tensor.dtype].name}, got ${values.constructor.name}`,
       );
     }
-    const isFull = Math.max(4, Math.ceil(values.byteLength / 4) * 4) === bytesOf(tensor);
-    if (!isFull || tensor.buffer === undefined) {
+    const { buffer } = rootOf(tensor);
+    const { byteLength, BYTES_PER_ELEMENT } = values;
+    const begin = (options?.offset ?? 0) * BYTES_PER_ELEMENT;
+    const end = begin + Math.ceil(byteLength / 4) * 4;
+    const isFull = begin === 0 && Math.max(4, end) === bytesOf(tensor);
+    const isPart =
+      begin >= 0 &&
+      begin % 4 === 0 &&
+      end <= bytesOf(tensor) &&
+      (byteLength % 4 === 0 || end === bytesOf(tensor));
+    if (buffer === undefined || !(options === undefined ? isFull : isPart)) {
+      const from = options === undefined ? "" : ` from ${options.offset} on`;
       throw new RangeError(
         `Cannot write "${tensor.label}" ${describe(tensor)}: expected a persistent tensor and ` +
-          `${sizeOf(tensor.shape)} values, got ${values.length}`,
+          `${sizeOf(tensor.shape)} values, got ${values.length}${from}`,
       );
     }
-    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-    const ragged = bytes.length % 4;
-    const padded = ragged === 0 ? bytes : new Uint8Array(bytes.length + 4 - ragged);
-    if (ragged !== 0) padded.set(bytes);
-    this.device.queue.writeBuffer(tensor.buffer, 0, padded);
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, byteLength);
+    const at = byteOffsetOf(tensor) + begin;
+    const even = byteLength - (byteLength % 4);
+    if (even > 0) this.device.queue.writeBuffer(buffer, at, bytes, 0, even);
+    if (even === byteLength) return;
+    const last = new Uint8Array(4);
+    last.set(bytes.subarray(even));
+    this.device.queue.writeBuffer(buffer, at + even, last);
   }
 
   /** Copies a persistent f32 tensor back to the host. */
   async read(tensor: Tensor): Promise<Float32Array<ArrayBuffer>> {
-    if (tensor.buffer === undefined) {
+    const { buffer } = rootOf(tensor);
+    if (buffer === undefined) {
       throw new TypeError(
         `Cannot read "${tensor.label}" ${describe(tensor)}: it must be persistent, got an activation; read it from its plan`,
       );
     }
-    const [bytes] = await this.readBuffers([{ buffer: tensor.buffer, bytes: bytesOf(tensor) }]);
+    const source = { buffer, begin: byteOffsetOf(tensor), bytes: bytesOf(tensor) };
+    const [bytes] = await this.readBuffers([source]);
     return new Float32Array(bytes!, 0, sizeOf(tensor.shape));
   }
 
   /**
-   * Copies parts of buffers back to the host, after all work submitted so far.
+   * Copies parts of buffers back to the host, after all work submitted so far. Beyond 64 MiB they
+   * come one piece after another: nothing may overwrite them meanwhile.
    *
    * @param sources What to copy.
-   * @param encode Adds work before the copies, in the same submit.
+   * @param encode Adds work before the copies, in the same submit as the first.
    */
   async readBuffers(
     sources: readonly BufferPart[],
     encode?: (encoder: GPUCommandEncoder) => void,
   ): Promise<ArrayBuffer[]> {
-    const offsets: number[] = [];
-    let size = 0;
-    for (const { bytes } of sources) {
-      offsets.push(size);
-      size += Math.ceil(bytes / 8) * 8; // mapped ranges begin at multiples of 8
-    }
-    const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
-    const staging = this.device.createBuffer({ label: "readback", size: Math.max(8, size), usage });
-    const encoder = this.device.createCommandEncoder();
-    encode?.(encoder);
-    sources.forEach(({ buffer, bytes, begin = 0 }, index) =>
-      encoder.copyBufferToBuffer(buffer, begin, staging, offsets[index]!, bytes),
-    );
-    this.device.queue.submit([encoder.finish()]);
-    try {
-      await staging.mapAsync(GPUMapMode.READ).catch(async (cause: unknown) => {
-        await this.#settle();
-        this.check();
-        throw new Error("Cannot read from the GPU: mapping the buffer must succeed, got an error", {
-          cause,
-        });
+    const results = resultsOf(sources);
+    let before = encode;
+    for (const transfer of transfersOf(sources)) {
+      const staging = this.allocate({
+        label: "readback",
+        size: Math.max(8, transfer.bytes),
+        usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
       });
-      this.check();
-      return sources.map(({ bytes }, index) =>
-        staging.getMappedRange(offsets[index], Math.ceil(bytes / 4) * 4).slice(0),
-      );
-    } finally {
-      staging.destroy();
+      const encoder = this.device.createCommandEncoder();
+      before?.(encoder);
+      before = undefined;
+      for (const { buffer, begin, bytes, offset } of transfer.pieces) {
+        encoder.copyBufferToBuffer(buffer, begin, staging, offset, bytes);
+      }
+      this.device.queue.submit([encoder.finish()]);
+      try {
+        await this.#map(staging);
+        unpack(staging, transfer, results);
+      } finally {
+        staging.destroy();
+      }
     }
+    return results;
+  }
+
+  async #map(staging: GPUBuffer): Promise<void> {
+    await staging.mapAsync(GPUMapMode.READ).catch(async (cause: unknown) => {
+      await this.#settle();
+      this.check();
+      throw new Error("Cannot read from the GPU: mapping the buffer must succeed, got an error", {
+        cause,
+      });
+    });
+    this.check();
   }
 
   /**
@@ -238,7 +271,41 @@ export class Gpu {
   createBuffer(bytes: number, label: string): GPUBuffer {
     this.checkBytes(bytes, label);
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-    return this.device.createBuffer({ label, size: bytes, usage });
+    return this.allocate({ label, size: bytes, usage });
+  }
+
+  /** A buffer of any usage, counted in {@linkcode allocatedBytes} until it is destroyed. */
+  allocate(descriptor: GPUBufferDescriptor & { readonly label: string }): GPUBuffer {
+    return this.#memory.create(descriptor);
+  }
+
+  /** Bytes of the buffers that were created and not yet destroyed: tensors, plans, copies under way. */
+  get allocatedBytes(): number {
+    return this.#memory.allocatedBytes;
+  }
+
+  /** The largest that {@linkcode allocatedBytes} has been. */
+  get peakBytes(): number {
+    return this.#memory.peakBytes;
+  }
+
+  /**
+   * Waits until the device knows whether all buffers so far fit its memory: once after many.
+   *
+   * @throws {RangeError} If one did not, since this was last asked.
+   */
+  async checkMemory(): Promise<void> {
+    const failure = await this.takeAllocationFailure();
+    if (failure === undefined) return;
+    const { label, bytes, allocatedBytes, message } = failure;
+    throw new RangeError(
+      `Cannot allocate "${label}": the device must have ${bytes} bytes free beside the ${allocatedBytes} allocated, got ${message}; use a smaller batch or model, or fewer bits a weight`,
+    );
+  }
+
+  /** As {@linkcode checkMemory}, for those who know better what did not fit. */
+  takeAllocationFailure(): Promise<AllocationFailure | undefined> {
+    return this.#memory.takeFailure();
   }
 
   /**

@@ -4,6 +4,7 @@
  * @module
  */
 export * from "./float16.ts";
+export type { AllocationFailure } from "./device_memory.ts";
 export * from "./gpu.ts";
 export type { Lifetime, MemoryPlan } from "./memory.ts";
 export * from "./ops/activation.ts";
@@ -29,6 +30,7 @@ export * from "./ops/swi_glu.ts";
 export * from "./pack.ts";
 export * from "./pack_blocks.ts";
 export * from "./plan.ts";
+export type { BufferPart } from "./readback.ts";
 export * from "./segments.ts";
 export * from "./split.ts";
 export * from "./tape.ts";

@@ -1,5 +1,6 @@
-import type { BufferPart, Gpu } from "./gpu.ts";
+import type { Gpu } from "./gpu.ts";
 import { type MemoryPlan, planMemory } from "./memory.ts";
+import type { BufferPart } from "./readback.ts";
 import type { RecordedDispatch, Tape } from "./tape.ts";
 import {
   BINDING_ALIGNMENT,
@@ -146,18 +147,17 @@ export class Plan {
     for (const tensor of this.memory.blockOf.keys()) {
       gpu.checkBytes(bytesOf(tensor), tensor.label); // names the tensor; a block has no name
     }
-    gpu.device.pushErrorScope("out-of-memory");
     const blocks = this.memory.blocks.map((bytes, index) =>
       gpu.createBuffer(bytes, `activations ${index}`),
     );
     const params = this.#packParams();
-    const scope = gpu.device.popErrorScope();
     this.#owned.push(...blocks, params.buffer);
     for (const [tensor, block] of this.memory.blockOf) this.#buffers.set(tensor, blocks[block]!);
-    const outOfMemory = await scope;
-    if (outOfMemory !== null) {
+    const failure = await gpu.takeAllocationFailure();
+    if (failure !== undefined) {
+      const { label, bytes, allocatedBytes, message } = failure;
       throw new RangeError(
-        `Cannot allocate a plan: the device must have ${this.describe().peakBytes} bytes free, got ${outOfMemory.message}; use a smaller batch`,
+        `Cannot allocate a plan: the device must hold ${this.describe().peakBytes} bytes, got ${message} at the ${bytes} of "${label}" beside ${allocatedBytes}; use a smaller batch`,
       );
     }
     return params.bindings;
@@ -227,7 +227,6 @@ export class Plan {
 
   /** All params in one buffer, each at an aligned offset; equal ones share. */
   #packParams(): { buffer: GPUBuffer; bindings: GPUBufferBinding[] } {
-    const device = this.#gpu.device;
     const places = new Map<string, number>();
     const contents: Uint8Array[] = [];
     const blocks = this.#dispatches.map(({ kernel, params }) => {
@@ -246,8 +245,8 @@ export class Plan {
     const packed = new Uint8Array(Math.max(1, contents.length) * BINDING_ALIGNMENT);
     contents.forEach((bytes, place) => packed.set(bytes, place * BINDING_ALIGNMENT));
     const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
-    const buffer = device.createBuffer({ label: "params", size: packed.length, usage });
-    device.queue.writeBuffer(buffer, 0, packed);
+    const buffer = this.#gpu.allocate({ label: "params", size: packed.length, usage });
+    this.#gpu.device.queue.writeBuffer(buffer, 0, packed);
     const bindings = blocks.map(({ place, size }) => ({
       buffer,
       offset: place * BINDING_ALIGNMENT,
