@@ -71,6 +71,13 @@ export interface GpuOptions {
   readonly subgroups?: boolean;
   /** Binds no more bytes at a time than this, nor than the device can. @default {the device's limit} */
   readonly maxBindingBytes?: number;
+  /**
+   * Memory of the device, where the caller knows it: WebGPU does not tell. Models and plans that
+   * need more are refused before they are allocated.
+   *
+   * @default {Infinity}
+   */
+  readonly maxMemoryBytes?: number;
 }
 
 /** What a new tensor holds and is for. */
@@ -100,6 +107,8 @@ export class Gpu {
   readonly subgroupSize: number;
   /** Bytes of a tensor that a kernel can see at a time; ops take larger tensors in parts. */
   readonly maxBindingBytes: number;
+  /** Bytes that tensors and plans may take together; Infinity where nobody knows. */
+  readonly maxMemoryBytes: number;
   /** Settles, never rejects, when the device is lost. */
   readonly lost: Promise<GpuLostError>;
   readonly #memory: DeviceMemory;
@@ -108,12 +117,13 @@ export class Gpu {
 
   private constructor(device: GPUDevice, info: GPUAdapterInfo, options: GpuOptions) {
     const { variant = isSoftware(info) ? "flat" : "tiled", subgroups = true } = options;
-    const { maxBindingBytes = Infinity } = options;
+    const { maxBindingBytes = Infinity, maxMemoryBytes = Infinity } = options;
     this.device = device;
     this.#memory = new DeviceMemory(device);
     this.info = info;
     this.variant = variant;
     this.subgroupSize = subgroups && device.features.has("subgroups") ? fixedSubgroup(info) : 0;
+    this.maxMemoryBytes = maxMemoryBytes;
     this.maxBindingBytes = Math.min(maxBindingBytes, device.limits.maxStorageBufferBindingSize);
     this.lost = device.lost.then((lost) => (this.#failure = new GpuLostError(lost)));
     device.addEventListener("uncapturederror", ({ error }) => {
@@ -282,6 +292,29 @@ export class Gpu {
   /** Bytes of the buffers that were created and not yet destroyed: tensors, plans, copies under way. */
   get allocatedBytes(): number {
     return this.#memory.allocatedBytes;
+  }
+
+  /**
+   * Checks that so much more would fit, before any of it is allocated.
+   *
+   * @param bytes How much.
+   * @param what What it is for, for the error.
+   * @throws {RangeError} If the device has less memory, as far as that is known.
+   */
+  checkFits(bytes: number, what: string): void {
+    const free = this.maxMemoryBytes - this.allocatedBytes;
+    if (bytes <= free) return;
+    const gib = (count: number) => `${(count / 2 ** 30).toFixed(2)} GiB`;
+    throw new RangeError(
+      `Cannot hold ${what}: it needs ${gib(bytes)}, got ${gib(Math.max(0, free))} free on this device; use fewer bits a weight, a smaller batch or model`,
+    );
+  }
+
+  /** Settles when all work and writes so far have reached the device. */
+  async finish(): Promise<void> {
+    this.device.queue.submit([]);
+    await this.device.queue.onSubmittedWorkDone();
+    this.check();
   }
 
   /** The largest that {@linkcode allocatedBytes} has been. */

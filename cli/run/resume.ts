@@ -144,7 +144,10 @@ function readTrainer(
 /** Even with --force, weights must fit the model they are put into. */
 function checkModel({ config }: Checkpoint, { model }: RunSettings, path: string): void {
   const ignored = { dropout: 0 };
-  const difference = firstDifference({ ...config, ...ignored }, { ...model, ...ignored });
+  const difference = firstDifference(
+    { ...config, ...ignored } as JsonObject,
+    { ...model, ...ignored } as JsonObject,
+  );
   if (difference === undefined) return;
   throw new CliError(
     EXIT.checkpoint,
