@@ -6,7 +6,7 @@ import { swiGlu } from "../../engine/ops/swi_glu.ts";
 import { Tape } from "../../engine/tape.ts";
 import { activationReference, swiGluReference } from "../reference/activation.ts";
 import { assertClose, openGpu, uniform } from "../support.ts";
-import { checkFloat16, checkOp, withoutFloat16 } from "./check_op.ts";
+import { checkFloat16, checkOp, F16_SUM_TOLERANCE, withoutFloat16 } from "./check_op.ts";
 import { runOp } from "./run_op.ts";
 
 const gpu = await openGpu();
@@ -61,6 +61,18 @@ for (const name of ACTIVATIONS) {
         inputs: { x: { shape: [33], values: uniform(33, 1) } },
         op: (tape, t) => activation(tape, t.x, name),
         reference: ({ x }) => f(x),
+      }),
+  );
+
+  test(
+    `activation() ${name} adds a second gradient of halves to the first`,
+    { skip: withoutFloat16(gpu) },
+    () =>
+      checkFloat16(gpu, "flat", {
+        inputs: { x: { shape: [33], values: uniform(33, 1) } },
+        op: (tape, t) => add(tape, activation(tape, t.x, name), activation(tape, t.x, name)),
+        reference: ({ x }) => f(x).map((value) => 2 * value),
+        tolerance: F16_SUM_TOLERANCE,
       }),
   );
 
@@ -156,6 +168,15 @@ test("swiGlu() computes in f32 what is stored as f16", { skip: withoutFloat16(gp
     },
     op: (tape, t) => swiGlu(tape, t.gate, t.up),
     reference: swiGluReference,
+  }),
+);
+
+test("swiGlu() of halves adds both gradients of one tensor", { skip: withoutFloat16(gpu) }, () =>
+  checkFloat16(gpu, "flat", {
+    inputs: { x: { shape: [33], values: uniform(33, 1) } },
+    op: (tape, t) => swiGlu(tape, t.x, t.x),
+    reference: ({ x }) => swiGluReference({ gate: x, up: x }),
+    tolerance: F16_SUM_TOLERANCE,
   }),
 );
 

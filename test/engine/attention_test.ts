@@ -3,10 +3,12 @@ import { after, test } from "node:test";
 import type { Variant } from "../../engine/gpu.ts";
 import { add } from "../../engine/ops/add.ts";
 import { causalAttention } from "../../engine/ops/attention.ts";
+import { Tape } from "../../engine/tape.ts";
 import type { Tensor } from "../../engine/tensor.ts";
+import { attentionSpans } from "../../shaders/attention_spans.wgsl.ts";
 import { attentionReference, type AttentionCase } from "../reference/attention.ts";
 import { assertClose, openGpu, uniform } from "../support.ts";
-import { checkOp } from "./check_op.ts";
+import { checkFloat16, checkOp, withoutFloat16 } from "./check_op.ts";
 import { runOp } from "./run_op.ts";
 
 const gpu = await openGpu();
@@ -14,6 +16,9 @@ after(() => gpu.destroy());
 
 // Softmax over up to 130 keys and dot products of up to 64 terms, each rounded at 6e-8.
 const TOLERANCE = { rtol: 1e-5, atol: 5e-6 };
+
+// Backward's delta is a sum over a y that was rounded to half precision, by up to 2^-11 of its terms.
+const F16_GRADIENT_TOLERANCE = { rtol: 2 ** -10, atol: 1e-3 };
 
 interface Masks {
   starts: number[];
@@ -32,6 +37,32 @@ function documents(...lengths: number[]): Masks {
     }
     begin += length;
   }
+  return { starts, ends };
+}
+
+/** The masks with starts no earlier than `width` keys, itself among them, before each query. */
+function windowed({ starts, ends }: Masks, width: number): Masks {
+  return { starts: starts.map((start, t) => Math.max(start, t + 1 - width)), ends };
+}
+
+/**
+ * A prefix of 10, then 24 trees of 5 in depth-first order: root, child, its two children, second
+ * child. They fill several blocks of lanes in both variants, so that whole trees are skipped.
+ */
+const TREES: Masks = {
+  starts: Array(130).fill(0),
+  ends: Array.from({ length: 130 }, (_, i) =>
+    i < 10 ? 130 : i - (i % 5) + [5, 4, 3, 4, 5][i % 5]!,
+  ),
+};
+
+/** As above, with a window over the path from the first token to each query: starts descend. */
+function windowedTrees(width: number): Masks {
+  const { ends } = TREES;
+  const starts = ends.map((_, t) => {
+    const path = ends.flatMap((end, s) => (s <= t && t < end ? [s] : []));
+    return path.at(-width) ?? path[0]!;
+  });
   return { starts, ends };
 }
 
@@ -71,19 +102,35 @@ const CASES: Case[] = [
     // prefix 0 1 2, then node 3 with children 4 (child 5) and 6, then leaf 7, then node 8.
     ends: [9, 9, 9, 7, 6, 6, 7, 8, 9],
   },
-  // A prefix of 10, then 24 trees of 5: root, child, its two children, second child. They fill
-  // several blocks of lanes in both variants, so that whole trees are skipped.
   {
     name: "trees that are over before a block of lanes begins",
     ...sizes(1, 130, 2, 1, 8),
-    starts: Array(130).fill(0),
-    ends: Array.from({ length: 130 }, (_, i) =>
-      i < 10 ? 130 : i - (i % 5) + [5, 4, 3, 4, 5][i % 5]!,
-    ),
+    ...TREES,
   },
   // A key with end 0 is seen by nobody, not even by itself: its own row is fully masked.
   { name: "a fully masked row", ...sizes(1, 3, 1, 1, 8), starts: [0, 1, 2], ends: [1, 0, 3] },
+  { name: "a window of one", ...sizes(1, 5, 1, 1, 8), ...windowed(documents(5), 1) },
+  { name: "a window", ...sizes(1, 130, 2, 1, 8), ...windowed(documents(130), 17) },
+  {
+    name: "windows over documents",
+    ...sizes(2, 70, 1, 1, 8),
+    starts: [...windowed(documents(5, 60, 5), 9).starts, ...windowed(documents(70), 9).starts],
+    ends: [...documents(5, 60, 5).ends, ...documents(70).ends],
+  },
+  { name: "windows over the paths of trees", ...sizes(1, 130, 2, 1, 8), ...windowedTrees(4) },
+  // Queries whose window begins after themselves see nothing; the others begin anywhere.
+  {
+    name: "starts in any order",
+    ...sizes(1, 40, 1, 1, 8),
+    starts: Array.from({ length: 40 }, (_, t) => (t * 17) % 23),
+    ends: Array(40).fill(40),
+  },
 ];
+
+/** The rule of who sees whom, for the reference. */
+function visibility({ starts, ends }: Masks, seqLen: number): AttentionCase["visible"] {
+  return (row, t, s) => starts[row * seqLen + t]! <= s && s <= t && t < ends[row * seqLen + s]!;
+}
 
 type Heads = Parameters<typeof causalAttention>[1];
 
@@ -106,7 +153,7 @@ function headInputs({ numRows, seqLen, numHeads, numKvHeads, headDim }: ReturnTy
 function check(variant: Variant, { name, starts, ends, ...shape }: Case): void {
   const { numRows, seqLen, numHeads, numKvHeads, headDim } = shape;
   const numTokens = numRows * seqLen;
-  const visible = (row: number, t: number, s: number) => s <= t && t < ends[row * seqLen + s]!;
+  const visible = visibility({ starts, ends }, seqLen);
   const random = (heads: number, seed: number) => ({
     shape: [numTokens, heads * headDim],
     values: uniform(numTokens * heads * headDim, seed),
@@ -175,6 +222,77 @@ for (const variant of ["flat", "tiled"] satisfies Variant[]) {
     });
   });
 }
+
+for (const variant of ["flat", "tiled"] satisfies Variant[]) {
+  test(
+    `causalAttention() ${variant} computes in f32 what is stored as f16, forward and backward`,
+    { skip: withoutFloat16(gpu) },
+    async () => {
+      // Loads of 4 halves and of single ones.
+      for (const headDim of [8, 3]) {
+        const shape = sizes(1, 21, 2, 1, headDim);
+        const masks = windowed(documents(8, 13), 6);
+        const { q, k, v } = headInputs(shape);
+        const u32 = (values: number[]) => ({ shape: [21], values: Uint32Array.from(values) });
+        await checkFloat16(gpu, variant, {
+          inputs: { q, k, v, starts: u32(masks.starts), ends: u32(masks.ends) },
+          op: (tape, t) => causalAttention(tape, t, shape),
+          reference: (at) => attentionReference(at, { ...shape, visible: visibility(masks, 21) }),
+          tolerance: F16_GRADIENT_TOLERANCE,
+        });
+      }
+    },
+  );
+}
+
+test(
+  "causalAttention() adds gradients of halves that are one tensor's",
+  { skip: withoutFloat16(gpu) },
+  async () => {
+    const shape = sizes(1, 7, 2, 2, 4);
+    const { starts, ends } = headInputs(shape);
+    await checkFloat16(gpu, "flat", {
+      inputs: { x: { shape: [7, 8], values: uniform(56, 1) }, starts, ends },
+      op: (tape, { x, ...masks }) => causalAttention(tape, { q: x, k: x, v: x, ...masks }, shape),
+      reference: ({ x }) =>
+        attentionReference(
+          { q: x, k: x, v: x },
+          { ...shape, visible: visibility(documents(7), 7) },
+        ),
+      tolerance: F16_GRADIENT_TOLERANCE,
+    });
+  },
+);
+
+test("causalAttention() refuses to differentiate parameters of halves", () => {
+  const tape = new Tape({ variant: "flat", subgroupSize: gpu.subgroupSize });
+  const half = gpu.parameter([2, 1], { label: "half", dtype: "f16" });
+  const u32 = gpu.tensor([2], { label: "masks", dtype: "u32" });
+  const heads = { q: half, k: half, v: half, starts: u32, ends: u32 };
+  const y = causalAttention(tape, heads, sizes(1, 2, 1, 1, 1));
+  assert.throws(() => tape.backward(y, tape.activation([2, 1], { label: "dy", dtype: "f16" })), {
+    name: "TypeError",
+    message:
+      'Cannot differentiate "half": a parameter that is used as an activation must be f32, got [2, 1] f16',
+  });
+});
+
+test("causalAttention() lays out masks once for all blocks that share them", () => {
+  const tape = new Tape({ variant: "flat", subgroupSize: gpu.subgroupSize });
+  const x = tape.activation([4, 8], { label: "x" });
+  const u32 = () => tape.activation([4], { label: "masks", dtype: "u32" });
+  const masks = { starts: u32(), ends: u32() };
+  const attend = (over: typeof masks, seqLen: number) =>
+    causalAttention(tape, { q: x, k: x, v: x, ...over }, sizes(4 / seqLen, seqLen, 1, 1, 8));
+  const count = () => tape.dispatches.filter(({ kernel }) => kernel === attentionSpans).length;
+  attend(masks, 4);
+  attend(masks, 4);
+  assert.equal(count(), 1);
+  attend(masks, 2);
+  assert.equal(count(), 2, "rows of another length");
+  attend({ ...masks, ends: u32() }, 2);
+  assert.equal(count(), 3, "other ends");
+});
 
 test("causalAttention() survives scores far apart", async () => {
   const inputs = {

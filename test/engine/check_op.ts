@@ -16,6 +16,9 @@ const F16_TOLERANCE = { rtol: 2 ** -11 + 1e-5, atol: 2 ** -24 };
 /** As above, for gradients: terms of size 1 that cancel leave the rounding of f32. */
 const F16_GRADIENT_TOLERANCE = { rtol: 2 ** -11 + 1e-5, atol: 5e-6 };
 
+/** For a result that is the sum of two, all three rounded to half precision. */
+export const F16_SUM_TOLERANCE = { rtol: 2 ** -10 + 1e-5, atol: 2 ** -11 };
+
 /** An op, its inputs and what it should compute. */
 export interface OpCheck<Names extends string> {
   readonly inputs: Readonly<Record<Names, Input>>;
@@ -85,7 +88,7 @@ export function checkGradient(
 export interface Float16Check<Names extends string> extends Omit<OpCheck<Names>, "tolerance"> {
   /** Inputs that are parameters, whose gradient is f32, and their storage; others are activations. */
   readonly weights?: Readonly<Partial<Record<Names, DType & ("f32" | "f16")>>>;
-  /** For the gradients. @default {one rounding to half precision} */
+  /** For the result and the gradients. @default {one rounding to half precision} */
   readonly tolerance?: Tolerance;
   /** Skips the gradients, of ops that have none in half precision. */
   readonly forwardOnly?: boolean;
@@ -120,7 +123,7 @@ export async function checkFloat16<Names extends string>(
   const rounded = toFloat16(uniform(expected.length, 99));
   const dy = fromFloat16(rounded.buffer, expected.length);
   const run = await runOp(gpu, variant, { inputs: halves, op, ...(forwardOnly ? {} : { dy }) });
-  assertClose(run.y, expected, { what: "y", ...F16_TOLERANCE });
+  assertClose(run.y, expected, { what: "y", ...(check.tolerance ?? F16_TOLERANCE) });
   const tolerance = check.tolerance ?? F16_GRADIENT_TOLERANCE;
   for (const name of Object.keys(run.gradients) as Names[]) {
     const loss = (value: Float64Array) => dot(reference({ ...at, [name]: value }), dy);

@@ -7,7 +7,7 @@ import { Tape } from "../../engine/tape.ts";
 import { dropoutReference } from "../reference/dropout.ts";
 import { philoxReference } from "../reference/philox.ts";
 import { assertClose, openGpu, uniform } from "../support.ts";
-import { checkFloat16, checkOp, withoutFloat16 } from "./check_op.ts";
+import { checkFloat16, checkOp, F16_SUM_TOLERANCE, withoutFloat16 } from "./check_op.ts";
 import { runOp } from "./run_op.ts";
 
 const gpu = await openGpu();
@@ -134,6 +134,26 @@ test("dropout() computes in f32 what is stored as f16", { skip: withoutFloat16(g
     reference: ({ x }) => x.map((value, i) => value * factor[i]!),
   });
 });
+
+test(
+  "dropout() adds a second gradient of halves to the first",
+  { skip: withoutFloat16(gpu) },
+  () => {
+    const options = { length: 33, rate: 0.25, randomness: RANDOMNESS };
+    const first = dropoutReference({ ...options, id: 1 });
+    const second = dropoutReference({ ...options, id: 2 });
+    return checkFloat16(gpu, "flat", {
+      inputs: { x: { shape: [33], values: uniform(33, 1) } },
+      op: (tape, t) => {
+        const randomness = randomnessTensor();
+        const drop = (id: number) => dropout(tape, t.x, { rate: 0.25, randomness, id });
+        return add(tape, drop(1), drop(2));
+      },
+      reference: ({ x }) => x.map((value, i) => value * (first[i]! + second[i]!)),
+      tolerance: F16_SUM_TOLERANCE,
+    });
+  },
+);
 
 test("dropout() at rate 0 records nothing, and refuses rates beyond", () => {
   const tape = new Tape({ variant: "flat", subgroupSize: gpu.subgroupSize });

@@ -6,7 +6,7 @@ import { layerNorm } from "../../engine/ops/layer_norm.ts";
 import { Tape } from "../../engine/tape.ts";
 import { layerNormReference } from "../reference/layer_norm.ts";
 import { assertClose, openGpu, uniform } from "../support.ts";
-import { checkFloat16, checkOp, withoutFloat16, toFloat64 } from "./check_op.ts";
+import { checkFloat16, checkOp, F16_SUM_TOLERANCE, withoutFloat16, toFloat64 } from "./check_op.ts";
 import { runOp } from "./run_op.ts";
 
 const gpu = await openGpu();
@@ -51,6 +51,22 @@ for (const variant of ["flat", "tiled"] satisfies Variant[]) {
         inputs: inputsOf(5, 33),
         op: (tape, { x, weight, bias }) => layerNorm(tape, x, { weight, bias, eps: EPS }),
         reference: (at) => layerNormReference(at, EPS),
+      }),
+  );
+
+  test(
+    `layerNorm() ${variant} of halves takes f32 weights and adds a second gradient to the first`,
+    { skip: withoutFloat16(gpu) },
+    () =>
+      checkFloat16(gpu, variant, {
+        inputs: inputsOf(5, 33),
+        op: (tape, { x, weight, bias }) => {
+          const options = { weight, bias, eps: EPS };
+          return add(tape, layerNorm(tape, x, options), layerNorm(tape, x, options));
+        },
+        reference: (at) => layerNormReference(at, EPS).map((y) => 2 * y),
+        weights: { weight: "f32", bias: "f32" },
+        tolerance: F16_SUM_TOLERANCE,
       }),
   );
 

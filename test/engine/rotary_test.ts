@@ -5,7 +5,7 @@ import { rotary, type RotaryLayout, rotaryTable } from "../../engine/ops/rotary.
 import { Tape } from "../../engine/tape.ts";
 import { rotaryReference } from "../reference/rotary.ts";
 import { assertClose, openGpu, uniform } from "../support.ts";
-import { checkFloat16, checkOp, withoutFloat16 } from "./check_op.ts";
+import { checkFloat16, checkOp, F16_SUM_TOLERANCE, withoutFloat16 } from "./check_op.ts";
 import { runOp } from "./run_op.ts";
 
 const gpu = await openGpu();
@@ -84,6 +84,25 @@ for (const layout of ["half", "interleaved"] satisfies RotaryLayout[]) {
     },
   );
 }
+
+test(
+  "rotary() adds a second gradient of halves to the first",
+  { skip: withoutFloat16(gpu) },
+  () => {
+    const positions = new Uint32Array([5, 900]);
+    const layout = "half";
+    return checkFloat16(gpu, "flat", {
+      inputs: { x: { shape: [2, 8], values: uniform(16, 1) } },
+      op: (tape, t) => {
+        const rotate = () => rotary(tape, t.x, angles(8, positions), { headDim: 8, layout });
+        return add(tape, rotate(), rotate());
+      },
+      reference: ({ x }) =>
+        rotaryReference(x, { positions, headDim: 8, theta: THETA, layout }).map((y) => 2 * y),
+      tolerance: F16_SUM_TOLERANCE,
+    });
+  },
+);
 
 test("rotary() reaches pairs beyond 65 535 workgroups, and never reads beyond its table", async () => {
   const numTokens = 65_537 * 64;
