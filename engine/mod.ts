@@ -24,8 +24,10 @@ export {
 } from "./ops/linear_cross_entropy.ts";
 export * from "./ops/pair_log_probabilities.ts";
 export * from "./ops/rms_norm.ts";
+export * from "./ops/rope_scaling.ts";
 export * from "./ops/rotary.ts";
 export * from "./ops/scale.ts";
+export * from "./ops/sampling.ts";
 export * from "./ops/swi_glu.ts";
 export * from "./pack.ts";
 export * from "./pack_blocks.ts";

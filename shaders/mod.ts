@@ -29,4 +29,7 @@ export * from "./rms_norm.wgsl.ts";
 export * from "./rotary.wgsl.ts";
 export type { RowConstants } from "./rows.wgsl.ts";
 export * from "./scale.wgsl.ts";
+export { sampleKernel } from "./sampling.wgsl.ts";
+export * from "./sampling_advance.wgsl.ts";
+export type { SharedRowConstants } from "./sampling_lanes.wgsl.ts";
 export * from "./sum_columns.wgsl.ts";

@@ -1,7 +1,7 @@
 import { wgsl } from "./wgsl.ts";
 
 /**
- * WGSL function `name(value, lane) -> f32`: combines `value` over a workgroup and returns the
+ * WGSL function `name(value, lane) -> type`: combines `value` over a workgroup and returns the
  * result to every lane. Call it from uniform control flow.
  *
  * The tree combines pairs at distance n/2, n/4, … 1, so the rounding error grows
@@ -11,17 +11,19 @@ import { wgsl } from "./wgsl.ts";
  * @param name Name of the function.
  * @param workgroupSize Lanes in the workgroup; a power of two.
  * @param combine WGSL expression of two values combined.
+ * @param type WGSL type of the values.
  */
-function workgroupReduction(
+export function workgroupReduction(
   name: string,
   workgroupSize: number,
   combine: (a: string, b: string) => string,
+  type = "f32",
 ): string {
   const partial = `${name}Partial`;
   return wgsl`
-    var<workgroup> ${partial}: array<f32, ${workgroupSize}>;
+    var<workgroup> ${partial}: array<${type}, ${workgroupSize}>;
 
-    fn ${name}(value: f32, lane: u32) -> f32 {
+    fn ${name}(value: ${type}, lane: u32) -> ${type} {
       ${partial}[lane] = value;
       workgroupBarrier();
       for (var half = ${workgroupSize / 2}u; half > 0u; half /= 2u) {
