@@ -14,6 +14,10 @@ export {
 export * from "./checkpoint/export_hugging_face.ts";
 export type { FloatDtype } from "./checkpoint/float_conversion.ts";
 export type { Generation } from "./checkpoint/generation_config.ts";
+export { type GgufOptions, storedGgufModel } from "./checkpoint/gguf/stored_model.ts";
+export { toFloat32 } from "./checkpoint/gguf/to_float32.ts";
+export { readGgufVocabulary } from "./checkpoint/gguf/vocabulary.ts";
+export { storedLlama2cModel } from "./checkpoint/llama2c.ts";
 export * from "./checkpoint/manifest.ts";
 export type { RunState } from "./checkpoint/run_state.ts";
 export * from "./checkpoint/safetensors.ts";
