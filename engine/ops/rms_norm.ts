@@ -21,7 +21,8 @@ export interface RmsNormOptions {
 }
 
 /**
- * Root mean square normalization over the last axis.
+ * Root mean square normalization over the last axis, or over each group of so many of its elements
+ * as `weight` has: the heads of a row, where `weight` is as long as a head.
  *
  *     y = x · weight / √(mean(x²) + eps)
  *
@@ -32,10 +33,10 @@ export interface RmsNormOptions {
  *
  * @param tape Where to record.
  * @param x Activations, `[…, dModel]`, f32 or f16.
- * @param weight Gain, `[dModel]`, stored as `x`.
+ * @param weight Gain, `[dModel]`, or as long as a group, stored as `x`.
  * @param options Numerical options.
  * @returns Normalized activations, shaped and stored as `x`.
- * @throws {RangeError} If `weight` is not `[dModel]` or is not stored as `x`.
+ * @throws {RangeError} If `weight` does not divide `[dModel]` or is not stored as `x`.
  *
  * @example Pre-normalization of the residual stream
  * ```ts ignore
@@ -48,11 +49,12 @@ export function rmsNorm(
   weight: Tensor,
   { eps = 1e-6 }: RmsNormOptions = {},
 ): Tensor {
-  const numColumns = x.shape.at(-1) ?? 0;
-  if (weight.shape.join() !== `${numColumns}` || weight.dtype !== x.dtype) {
+  const width = x.shape.at(-1) ?? 0;
+  const [numColumns = 0] = weight.shape;
+  if (weight.shape.length !== 1 || width % numColumns !== 0 || weight.dtype !== x.dtype) {
     throw new RangeError(
       `Cannot apply rmsNorm() to x ${describe(x)}: ` +
-        `weight must be [${numColumns}] ${x.dtype}, got ${describe(weight)}`,
+        `weight must be [${width}] ${x.dtype}, or divide that, got ${describe(weight)}`,
     );
   }
   const numRows = sizeOf(x.shape) / numColumns;

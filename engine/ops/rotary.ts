@@ -5,6 +5,8 @@ import type { Tape } from "../tape.ts";
 import { describe, sizeOf, storageOf, type Tensor } from "../tensor.ts";
 import { addActivationGradient } from "./activation_gradient.ts";
 
+import { type RopeScaling, rotaryFrequencies } from "./rope_scaling.ts";
+
 export type { RotaryLayout };
 
 /** Options of {@linkcode rotary}. */
@@ -25,6 +27,8 @@ export interface RotaryTableOptions {
   readonly maxSeqLen: number;
   /** Base of the frequencies. @default {10000} */
   readonly theta?: number;
+  /** How the frequencies reach a longer context. @default {null} */
+  readonly scaling?: RopeScaling | null;
 }
 
 /**
@@ -32,6 +36,7 @@ export interface RotaryTableOptions {
  *
  *     table[p, i] = cos(p · θ^(−2i/headDim)),  table[p, headDim/2 + i] = sin(…),  i < headDim/2
  *
+ * With `scaling`, angles are those of {@linkcode rotaryFrequencies}, and YaRN multiplies the table.
  * Computed in float64: WGSL's own cosine may be off by 5e-4, and worse for large angles.
  *
  * @returns `[maxSeqLen, headDim]`, row-major.
@@ -41,16 +46,17 @@ export function rotaryTable({
   headDim,
   maxSeqLen,
   theta = 10_000,
+  scaling = null,
 }: RotaryTableOptions): Float32Array<ArrayBuffer> {
   checkHeadDim(headDim);
   const table = new Float32Array(maxSeqLen * headDim);
-  for (let i = 0; i < headDim / 2; i++) {
-    const frequency = theta ** ((-2 * i) / headDim);
+  const amplitude = scaling?.type === "yarn" ? scaling.attentionFactor : 1;
+  rotaryFrequencies({ headDim, theta, scaling }).forEach((frequency, i) => {
     for (let position = 0; position < maxSeqLen; position++) {
-      table[position * headDim + i] = Math.cos(position * frequency);
-      table[position * headDim + headDim / 2 + i] = Math.sin(position * frequency);
+      table[position * headDim + i] = amplitude * Math.cos(position * frequency);
+      table[position * headDim + headDim / 2 + i] = amplitude * Math.sin(position * frequency);
     }
-  }
+  });
   return table;
 }
 

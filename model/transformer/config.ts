@@ -1,29 +1,6 @@
-/**
- * How rotary frequencies change so that a model reads further than it was first trained to.
- *
- * @see {@link https://arxiv.org/abs/2306.15595 | Chen et al., "Position Interpolation", 2023}: linear
- * @see {@link https://arxiv.org/abs/2407.21783 | "The Llama 3 Herd of Models", 2024}: llama3
- * @see {@link https://arxiv.org/abs/2309.00071 | Peng et al., "YaRN", 2023}: yarn
- */
-export type RopeScaling =
-  | { readonly type: "linear"; readonly factor: number }
-  | {
-      readonly type: "llama3";
-      readonly factor: number;
-      readonly lowFreqFactor: number;
-      readonly highFreqFactor: number;
-      /** Context that the model was first trained with. */
-      readonly originalMaxSeqLen: number;
-    }
-  | {
-      readonly type: "yarn";
-      readonly factor: number;
-      readonly originalMaxSeqLen: number;
-      readonly betaFast: number;
-      readonly betaSlow: number;
-      /** Multiplies cosines and sines. */
-      readonly attentionFactor: number;
-    };
+import type { RopeScaling } from "../../engine/ops/rope_scaling.ts";
+
+export type { RopeScaling };
 
 /** Sizes and constants of a decoder-only transformer; covers the Llama and GPT-2 families. */
 export interface ModelConfig {

@@ -66,8 +66,8 @@ export class Transformer {
   readonly parameters: readonly Parameter[];
   /** Every weight by label, adapters aside. */
   readonly tensors: ReadonlyMap<string, Tensor>;
-  /** Cosines and sines of {@linkcode rotary}; a constant. */
-  readonly #rotaryTable: Tensor | undefined;
+  /** Cosines and sines of every position; a constant. */
+  readonly rotaryTable: Tensor | undefined;
 
   /** A model of tensors that are there already. */
   constructor(gpu: Gpu, config: ModelConfig, parts: TransformerParts) {
@@ -77,7 +77,7 @@ export class Transformer {
     this.parameters = parameters;
     const tensorOf = (label: string) => tensors.get(label)!;
     this.weights = arrangeWeights(config, { tensorOf, ...(loraOf !== undefined && { loraOf }) });
-    this.#rotaryTable = table ?? createRotaryTable(gpu, config);
+    this.rotaryTable = table ?? createRotaryTable(gpu, config);
   }
 
   /**
@@ -101,6 +101,14 @@ export class Transformer {
     return [...this.tensors.values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   }
 
+  /** Every weight by label, none of which is trained: what adapters stand on. */
+  frozenTensors(): Map<string, Tensor> {
+    const freeze = ({ shape, dtype, purpose, label, buffer }: Tensor): Tensor => {
+      return { shape, dtype, purpose, label, needsGradient: false, ...(buffer && { buffer }) };
+    };
+    return new Map(Array.from(this.tensors, ([label, tensor]) => [label, freeze(tensor)]));
+  }
+
   /**
    * Records the forward pass up to the final norm, or up to a block.
    *
@@ -119,7 +127,7 @@ export class Transformer {
         `Cannot run a model: layer must be an integer from 0 to ${config.numBlocks}, got ${layer}`,
       );
     }
-    const scope = { tape, inputs, config, training, rotaryTable: this.#rotaryTable };
+    const scope = { tape, inputs, config, training, rotaryTable: this.rotaryTable };
     let x = embedding(tape, weights.embedding, inputs.tokens);
     if (weights.positions !== undefined) {
       x = add(tape, x, embedding(tape, weights.positions, inputs.positions));
@@ -135,9 +143,9 @@ export class Transformer {
 }
 
 function createRotaryTable(gpu: Gpu, config: ModelConfig): Tensor | undefined {
-  const { headDim, maxSeqLen, theta, position } = config;
+  const { headDim, maxSeqLen, theta, position, ropeScaling } = config;
   if (position !== "rotary") return undefined;
-  const values = rotaryTable({ headDim, maxSeqLen, theta });
+  const values = rotaryTable({ headDim, maxSeqLen, theta, scaling: ropeScaling });
   return gpu.tensor([maxSeqLen, headDim], { label: "rotary table", values });
 }
 

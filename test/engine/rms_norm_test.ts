@@ -43,6 +43,29 @@ for (const variant of ["flat", "tiled"] satisfies Variant[]) {
       }));
   }
 
+  // Heads of a row, one head a row, groups of one, as many lanes as a workgroup has, more rows.
+  for (const [numTokens, numHeads, headDim] of [
+    [5, 3, 6],
+    [3, 1, 7],
+    [2, 4, 1],
+    [3, 2, 64],
+    [33, 5, 70],
+  ] as const) {
+    test(`rmsNorm() ${variant} of ${numHeads} heads of ${headDim} in ${numTokens} rows normalizes each head`, () =>
+      checkOp(gpu, variant, {
+        inputs: {
+          x: {
+            shape: [numTokens, numHeads * headDim],
+            values: uniform(numTokens * numHeads * headDim, 1),
+          },
+          weight: { shape: [headDim], values: uniform(headDim, 2) },
+        },
+        op: (tape, t) => rmsNorm(tape, t.x, t.weight, { eps: EPS }),
+        reference: (at) => rmsNormReference(at, EPS),
+        tolerance: TOLERANCE,
+      }));
+  }
+
   test(
     `rmsNorm() ${variant} computes in f32 what is stored as f16`,
     { skip: withoutFloat16(gpu) },
@@ -101,7 +124,8 @@ test("rmsNorm() throws when the weight does not fit the last axis", () => {
   const x = tape.activation([2, 4], { label: "x" });
   assert.throws(() => rmsNorm(tape, x, tape.activation([3], { label: "weight" })), {
     name: "RangeError",
-    message: "Cannot apply rmsNorm() to x [2, 4] f32: weight must be [4] f32, got [3] f32",
+    message:
+      "Cannot apply rmsNorm() to x [2, 4] f32: weight must be [4] f32, or divide that, got [3] f32",
   });
 });
 
