@@ -112,9 +112,9 @@ const CASES: Case[] = [
   { name: "a window of one", ...sizes(1, 5, 1, 1, 8), ...windowed(documents(5), 1) },
   { name: "a window", ...sizes(1, 130, 2, 1, 8), ...windowed(documents(130), 17) },
   {
-    name: "windows over documents",
+    name: "a row of windows over documents before a row without",
     ...sizes(2, 70, 1, 1, 8),
-    starts: [...windowed(documents(5, 60, 5), 9).starts, ...windowed(documents(70), 9).starts],
+    starts: [...windowed(documents(5, 60, 5), 9).starts, ...documents(70).starts],
     ends: [...documents(5, 60, 5).ends, ...documents(70).ends],
   },
   { name: "windows over the paths of trees", ...sizes(1, 130, 2, 1, 8), ...windowedTrees(4) },
