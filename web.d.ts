@@ -135,5 +135,6 @@ declare const crypto: {
   readonly subtle: { digest(algorithm: "SHA-256", data: BufferSource): Promise<ArrayBuffer> };
 };
 
+declare function btoa(bytes: string): string;
 declare function queueMicrotask(callback: () => void): void;
 declare function structuredClone<T>(value: T): T;

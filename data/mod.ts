@@ -32,9 +32,26 @@ export {
   resumeTitles,
 } from "./resume.ts";
 export * from "./split.ts";
+export { readGpt2Vocabulary } from "./tokenizer/gpt2_vocabulary.ts";
+export { type Llama2cVocabularyOptions, readLlama2cVocabulary } from "./tokenizer/llama2c.ts";
 export { RESUME_PATTERN } from "./tokenizer/pieces.ts";
-export { PAD_TOKEN, Tokenizer, type TokenizerRoles } from "./tokenizer/tokenizer.ts";
+export { readSentencePiece } from "./tokenizer/sentencepiece.ts";
+export type { TextStream } from "./tokenizer/text_stream.ts";
+export {
+  type DecodeOptions,
+  type EncodeOptions,
+  PAD_TOKEN,
+  type TextStreamOptions,
+  Tokenizer,
+  type TokenizerOptions,
+  type TokenizerRoles,
+} from "./tokenizer/tokenizer.ts";
 export type { AddedToken, ByteLevelJson, TokenizerJson } from "./tokenizer/tokenizer_json.ts";
 export { trainBpe, type TrainBpeOptions } from "./tokenizer/train_bpe.ts";
 export type { GgufVocabulary, TokenType } from "./tokenizer/vocabulary_data.ts";
+export {
+  type Json,
+  type JsonRecord,
+  tokenizerJsonOfVocabulary,
+} from "./tokenizer/vocabulary_json.ts";
 export * from "./synthetic/mod.ts";

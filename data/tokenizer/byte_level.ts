@@ -20,6 +20,11 @@ export const ALPHABET_INDEX_OF_BYTE: Uint8Array = Uint8Array.from(CHARACTER_OF_B
   BYTE_ALPHABET.indexOf(character),
 );
 
+/** The byte that each character of the alphabet stands for. */
+export const BYTE_OF_CHARACTER: ReadonlyMap<string, number> = new Map(
+  CHARACTER_OF_BYTE.map((character, byte) => [character, byte]),
+);
+
 function printsAlone(byte: number): boolean {
   return (
     (byte >= 0x21 && byte <= 0x7e) ||
