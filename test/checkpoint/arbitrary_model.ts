@@ -1,7 +1,34 @@
 import fc from "fast-check";
-import type { ModelConfig } from "../../model/transformer/config.ts";
+import type { ModelConfig, RopeScaling } from "../../model/transformer/config.ts";
+import type { ModelType } from "../../model/checkpoint/config_json.ts";
 import type { WeightValues } from "../../model/checkpoint/hugging_face.ts";
 import { weightShapes } from "../../model/transformer/weight_shapes.ts";
+
+const positive = fc.constantFrom(0.5, 1, 8, 1e6 / 3);
+
+const arbitraryRopeScaling: fc.Arbitrary<RopeScaling> = fc
+  .oneof(
+    fc.record({ type: fc.constant("linear" as const), factor: positive }),
+    fc.record({
+      type: fc.constant("llama3" as const),
+      factor: positive,
+      lowFreqFactor: fc.constantFrom(0.25, 1),
+      highFreqFactor: fc.constantFrom(4, 32.5),
+      originalMaxSeqLen: fc.integer({ min: 1, max: 9000 }),
+    }),
+    fc.record({
+      type: fc.constant("yarn" as const),
+      factor: positive,
+      originalMaxSeqLen: fc.integer({ min: 1, max: 9000 }),
+      betaFast: positive,
+      betaSlow: positive,
+      attentionFactor: positive,
+    }),
+  )
+  .map((scaling) => ({ ...scaling })); // with a prototype
+
+/** Which choices go together, so that no family is rare. */
+const arbitraryKind = fc.constantFrom("any" as const, "llama" as const, "gpt2" as const);
 
 /** Any configuration, small: every family, and combinations that are of none. */
 export const arbitraryConfig: fc.Arbitrary<ModelConfig> = fc
@@ -20,18 +47,40 @@ export const arbitraryConfig: fc.Arbitrary<ModelConfig> = fc
     theta: fc.constantFrom(10_000, 500_000.5),
     rotaryLayout: fc.constantFrom("half" as const, "interleaved" as const),
     mlp: fc.constantFrom("swiGlu" as const, "silu" as const, "gelu" as const, "geluTanh" as const),
-    ropeScaling: fc.constant(null),
-    qkNorm: fc.constant(false),
-    slidingWindow: fc.constant(null),
-    bias: fc.constantFrom("none" as const, "attention" as const, "all" as const),
+    ropeScaling: fc.option(arbitraryRopeScaling),
+    qkNorm: fc.boolean(),
+    slidingWindow: fc.option(fc.integer({ min: 1, max: 9 })),
+    bias: fc.constantFrom("none" as const, "qkv" as const, "attention" as const, "all" as const),
     tieEmbeddings: fc.boolean(),
     dropout: fc.constantFrom(0, 0.1, 0.25),
+    kind: arbitraryKind,
   })
-  .map(({ group, pairs, excess, ...config }) => {
-    const numHeads = config.numKvHeads * group;
+  .map(({ group, pairs, excess, kind, ...choices }) => {
+    const numHeads = choices.numKvHeads * group;
     const headDim = 2 * pairs;
-    return { ...config, numHeads, headDim, dModel: numHeads * headDim + excess };
+    const config = { ...choices, numHeads, headDim, dModel: numHeads * headDim + excess };
+    if (kind === "any") return config;
+    return kind === "llama" ? llamaLike(config) : gpt2Like(config);
   });
+
+function llamaLike(config: ModelConfig): ModelConfig {
+  return { ...config, norm: "rmsNorm", position: "rotary", rotaryLayout: "half", mlp: "swiGlu" };
+}
+
+function gpt2Like(config: ModelConfig): ModelConfig {
+  return {
+    ...config,
+    norm: "layerNorm",
+    position: "learned",
+    mlp: config.mlp === "swiGlu" ? "geluTanh" : config.mlp,
+    bias: "all",
+    numKvHeads: config.numHeads,
+    dModel: config.numHeads * config.headDim,
+    ropeScaling: null,
+    qkNorm: false,
+    slidingWindow: null,
+  };
+}
 
 /** A GPT-2 of two blocks. */
 export const GPT2: ModelConfig = {
@@ -71,6 +120,16 @@ export const LLAMA: ModelConfig = {
   tieEmbeddings: false,
   dropout: 0,
 };
+
+/** A model of each family, and one of none. */
+export const FAMILIES: readonly (readonly [ModelType, ModelConfig])[] = [
+  ["llama", LLAMA],
+  ["mistral", { ...LLAMA, slidingWindow: 3 }],
+  ["qwen2", { ...LLAMA, bias: "qkv", tieEmbeddings: true }],
+  ["qwen3", { ...LLAMA, qkNorm: true, headDim: 6, tieEmbeddings: true }],
+  ["gpt2", GPT2],
+  ["tenure", { ...LLAMA, rotaryLayout: "interleaved", mlp: "silu", bias: "all", qkNorm: true }],
+];
 
 /** Distinct values for every weight: 0, 1, 2, … in the model's order. */
 export function countingWeights(config: ModelConfig): Map<string, Float32Array<ArrayBuffer>> {
