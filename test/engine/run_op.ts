@@ -40,7 +40,11 @@ export async function runOp<Names extends string>(
   const tensors = Object.fromEntries(
     names.map((label) => [label, createTensor(gpu, label, inputs[label])]),
   ) as Record<Names, Parameter>;
-  const tape = new Tape({ variant, subgroupSize: gpu.subgroupSize });
+  const tape = new Tape({
+    variant,
+    subgroupSize: gpu.subgroupSize,
+    maxBindingBytes: gpu.maxBindingBytes,
+  });
   const y = op(tape, tensors);
   const withGradient = names.filter((name) => dy !== undefined && tensors[name].needsGradient);
   if (dy !== undefined) {
