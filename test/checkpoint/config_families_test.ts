@@ -176,7 +176,7 @@ test("configFromJson() fills in what YaRN leaves out", () => {
   const given = { attention_factor: 2, beta_fast: 16, beta_slow: 2, mscale: 1 };
   assert.deepEqual(yarn(given), { ...filled, attentionFactor: 2, betaFast: 16, betaSlow: 2 });
   assert.equal((yarn({ factor: 0.5 }) as { attentionFactor: number }).attentionFactor, 1);
-  assert.throws(() => yarn({ mscale: 0.707 }), /rope_scaling\.mscale must be absent.*got 0\.707$/);
+  assert.throws(() => yarn({ mscale: 0.75 }), /rope_scaling\.mscale must be absent.*got 0\.75$/);
   assert.throws(() => yarn({ mscale_all_dim: 1, attention_factor: null }), /mscale_all_dim must/);
   assert.throws(() => yarn({ truncate: false }), /rope_scaling\.truncate must be true, got false$/);
 });

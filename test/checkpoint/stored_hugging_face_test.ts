@@ -270,8 +270,9 @@ test("a base model without prefix loads, and so do masks and frequencies that ho
   for (const [family, config] of FAMILIES.filter(([name]) => name !== "tenure")) {
     const tied = { ...config, tieEmbeddings: true };
     const files = withTensors(await filesOf(tied), (tensors) => {
-      for (const [name, tensor] of [...tensors]) {
-        tensors.delete(name);
+      const prefixed = [...tensors];
+      tensors.clear();
+      for (const [name, tensor] of prefixed) {
         tensors.set(name.replace(/^(model|transformer)\./, ""), tensor);
       }
       const derived =
