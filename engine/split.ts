@@ -17,8 +17,8 @@ export interface RowChunkOptions {
 }
 
 /**
- * Splits the first axis of a tensor into ranges that can each be bound: the fewest there can be,
- * about equally long, each beginning where a binding may.
+ * Splits the first axis of a tensor into ranges that can each be bound: the fewest there can be of
+ * one length, the last one perhaps shorter, each beginning where a binding may.
  *
  * @param tensor `[numRows, …]`, of any dtype.
  * @param maxBytes Most bytes of a range; any number, `Infinity` too.
