@@ -385,9 +385,15 @@ export class Gpu {
         ),
       ],
     });
+    const code = kernel.code(constants as never);
+    if (code.includes("enable f16;") && !this.device.features.has("shader-f16")) {
+      const { description, device, vendor } = this.info;
+      throw new Error(
+        `Cannot compile ${kernel.name} for halves: the device must have shader-f16, got ${description || device || vendor}; use f32`,
+      );
+    }
     // The module's own error belongs to this kernel, not to whatever runs next.
     this.device.pushErrorScope("validation");
-    const code = kernel.code(constants as never);
     const module = this.device.createShaderModule({ label, code });
     const moduleError = this.device.popErrorScope();
     try {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { GpuLostError, isSoftware } from "../../engine/gpu.ts";
+import { Gpu, GpuLostError, isSoftware } from "../../engine/gpu.ts";
 import { activation } from "../../engine/ops/activation.ts";
 import { add } from "../../engine/ops/add.ts";
 import { Plan } from "../../engine/plan.ts";
@@ -83,6 +83,25 @@ test("a kernel that does not compile says which, and leaves the device usable", 
     message: /^Cannot compile broken\(\{"size":3\}\): /,
   });
   gpu.check();
+});
+
+test("halves on a device without shader-f16 are refused by name", async () => {
+  const adapter = await openTestAdapter();
+  const plain = await Gpu.open({
+    features: new Set<string>(),
+    limits: adapter.limits,
+    info: { description: "an old GPU" },
+    requestDevice: (descriptor: GPUDeviceDescriptor) => adapter.requestDevice(descriptor),
+  } as unknown as GPUAdapter);
+  const tape = new Tape(plain);
+  const x = plain.tensor([2], { label: "x", dtype: "f16" });
+  add(tape, x, x);
+  await assert.rejects(new Plan(plain, tape).compile(), {
+    name: "Error",
+    message:
+      "Cannot compile add for halves: the device must have shader-f16, got an old GPU; use f32",
+  });
+  plain.destroy();
 });
 
 test("a destroyed device surfaces as a GpuLostError wherever it is used next", async () => {
