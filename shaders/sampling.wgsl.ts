@@ -212,8 +212,8 @@ export const sampleKernel = kernel({
       return vec3u(all, ~first.x);
     }
 
-    // Logarithm of the sum of all exponentials of logits; lists all candidates, if asked.
-    fn logSumExp(list: ptr<function, List>, row: u32, top: f32, penalty: Penalty, isListed: bool, lane: u32) -> f32 {
+    // Logarithm of the sum of all exp(logit - top); lists all candidates, if asked.
+    fn logSumOf(list: ptr<function, List>, row: u32, top: f32, penalty: Penalty, isListed: bool, lane: u32) -> f32 {
       var sum = 0.0;
       for (var block = lane; block < params.vocabSize; block += ${BLOCK}u * lanes) {
         var blockSum = 0.0;
@@ -227,7 +227,7 @@ export const sampleKernel = kernel({
         }
         sum += blockSum;
       }
-      return top + log(rowSum(vec4f(sum), lane).x);
+      return log(rowSum(vec4f(sum), lane).x);
     }
 
     fn setting(row: u32, field: u32) -> f32 {
@@ -253,7 +253,7 @@ export const sampleKernel = kernel({
       var list = List(row * params.listLength + lane, 0u);
       let top = topOf(row, penalty, lane);
       let isGreedy = inverseTemperature == 0.0;
-      let lse = logSumExp(&list, row, valueOf(top.x), penalty, !isGreedy, lane);
+      let logSum = logSumOf(&list, row, valueOf(top.x), penalty, !isGreedy, lane);
       var token = top.z;
       if (!isGreedy) {
         let scale = Scale(valueOf(top.y), inverseTemperature);
@@ -267,7 +267,8 @@ export const sampleKernel = kernel({
       }
       if (lane == 0u) {
         tokens[row] = token;
-        logProbabilities[row] = valueOf(keyOf(logits[row * params.vocabSize + token])) - lse;
+        let chosen = valueOf(keyOf(logits[row * params.vocabSize + token]));
+        logProbabilities[row] = chosen - valueOf(top.x) - logSum;
       }
     }`;
   },

@@ -38,8 +38,8 @@ export interface SampledRow {
   readonly finished: "end token" | "capacity" | undefined;
 }
 
-/** Shortest temperature: its inverse times any difference of logits is finite. */
-const MIN_TEMPERATURE = 1e-6;
+/** Least temperature and penalty: with their inverses, products of logits stay finite. */
+const LEAST = 1e-6;
 
 /**
  * What sampling keeps on the device from step to step: settings, progress and history of each row.
@@ -95,7 +95,14 @@ export class SamplerState {
     this.endTokens = u32("endTokens", 1 + maxEndTokens);
     this.history = u32("history", numRows, capacity);
     this.logProbabilities = gpu.tensor([numRows, capacity], { label: "sampler.logProbabilities" });
-    for (let row = 0; row < numRows; row++) this.configure(row, {});
+    const defaults = packSettings({}, vocabSize);
+    gpu.write(
+      this.settings,
+      Uint32Array.from(
+        { length: numRows * defaults.length },
+        (_, i) => defaults[i % defaults.length]!,
+      ),
+    );
   }
 
   /**
@@ -103,58 +110,9 @@ export class SamplerState {
    *
    * @throws {RangeError} If the row or a setting is out of range.
    */
-  configure(
-    row: number,
-    {
-      temperature = 0,
-      topK = 0,
-      topP = 1,
-      minP = 0,
-      repetitionPenalty = 1,
-      seed = 0,
-    }: SamplerSettings,
-  ): void {
+  configure(row: number, settings: SamplerSettings): void {
     this.#checkRow(row);
-    check(
-      "temperature",
-      temperature,
-      "be 0 or lie in [1e-6, 1e6]",
-      (value) => value === 0 || (value >= MIN_TEMPERATURE && value <= 1 / MIN_TEMPERATURE),
-    );
-    check(
-      "topK",
-      topK,
-      "be an integer from 0 on",
-      (value) => Number.isSafeInteger(value) && value >= 0,
-    );
-    check("topP", topP, "lie in (0, 1]", (value) => value > 0 && value <= 1);
-    check("minP", minP, "lie in [0, 1]", (value) => value >= 0 && value <= 1);
-    check(
-      "repetitionPenalty",
-      repetitionPenalty,
-      "lie in [1e-6, 1e6]",
-      (value) => value >= 1e-6 && value <= 1e6,
-    );
-    check(
-      "seed",
-      seed,
-      "be an integer in [0, 2^53)",
-      (value) => Number.isSafeInteger(value) && value >= 0,
-    );
-    const floats: Record<string, number> = {
-      inverseTemperature: temperature === 0 ? 0 : 1 / temperature,
-      topK: topK >= this.vocabSize ? 0 : topK,
-      topP: Math.max(topP, 2 ** -100), // smaller ones would be zeros in f32
-      logMinP: Math.max(Math.log(minP), -1e30),
-      penalty: repetitionPenalty,
-      inversePenalty: 1 / repetitionPenalty,
-    };
-    const values = new Uint32Array(
-      Float32Array.from(SETTINGS_FIELDS, (name) => floats[name] ?? 0).buffer,
-    );
-    values[SETTINGS_FIELDS.indexOf("seedLow")] = seed % 2 ** 32;
-    values[SETTINGS_FIELDS.indexOf("seedHigh")] = Math.floor(seed / 2 ** 32);
-    this.#writeRow(this.settings, row, values);
+    this.#writeRow(this.settings, row, packSettings(settings, this.vocabSize));
   }
 
   /**
@@ -252,12 +210,36 @@ const REASONS: readonly (SampledRow["finished"] | undefined)[] = [
   "capacity",
 ];
 
-function check(
-  name: string,
-  value: number,
-  must: string,
-  isValid: (value: number) => boolean,
-): void {
-  if (isValid(value)) return;
+/** A row of settings as the kernel reads it. */
+function packSettings(settings: SamplerSettings, vocabSize: number): Uint32Array<ArrayBuffer> {
+  const { temperature = 0, topK = 0, topP = 1, minP = 0, repetitionPenalty = 1 } = settings;
+  const { seed = 0 } = settings;
+  const isIn = (value: number, low: number, high: number) => value >= low && value <= high;
+  const isCount = (value: number) => Number.isSafeInteger(value) && value >= 0;
+  const temperatureFits = temperature === 0 || isIn(temperature, LEAST, 1 / LEAST);
+  check("temperature", temperature, "be 0 or lie in [1e-6, 1e6]", temperatureFits);
+  check("topK", topK, "be an integer from 0 on", isCount(topK));
+  check("topP", topP, "lie in (0, 1]", topP > 0 && topP <= 1);
+  check("minP", minP, "lie in [0, 1]", isIn(minP, 0, 1));
+  const penaltyFits = isIn(repetitionPenalty, LEAST, 1 / LEAST);
+  check("repetitionPenalty", repetitionPenalty, "lie in [1e-6, 1e6]", penaltyFits);
+  check("seed", seed, "be an integer in [0, 2^53)", isCount(seed));
+  const floats: Record<string, number> = {
+    inverseTemperature: temperature === 0 ? 0 : 1 / temperature,
+    topK: topK >= vocabSize ? 0 : topK,
+    topP: Math.max(topP, 2 ** -100), // smaller ones would be zeros in f32
+    logMinP: Math.max(Math.log(minP), -1e30),
+    penalty: repetitionPenalty,
+    inversePenalty: 1 / repetitionPenalty,
+  };
+  const row = Float32Array.from(SETTINGS_FIELDS, (name) => floats[name] ?? 0);
+  const values = new Uint32Array(row.buffer);
+  values[SETTINGS_FIELDS.indexOf("seedLow")] = seed % 2 ** 32;
+  values[SETTINGS_FIELDS.indexOf("seedHigh")] = Math.floor(seed / 2 ** 32);
+  return values;
+}
+
+function check(name: string, value: number, must: string, isValid: boolean): void {
+  if (isValid) return;
   throw new RangeError(`Cannot configure sampling: ${name} must ${must}, got ${value}`);
 }
