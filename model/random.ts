@@ -17,7 +17,7 @@ export function normal(
     deviation,
   }: { readonly seed: number; readonly stream: number; readonly deviation: number },
 ): Float32Array<ArrayBuffer> {
-  const key = mix(mix(seed >>> 0) ^ Math.imul(stream + 1, 0x9e37_79b1));
+  const key = keyOf(seed, stream);
   const values = new Float32Array(length);
   for (let i = 0; i < length; i += 2) {
     const radius = deviation * Math.sqrt(-2 * Math.log(unit(key, i)));
@@ -26,6 +26,28 @@ export function normal(
     if (i + 1 < length) values[i + 1] = radius * Math.sin(angle);
   }
   return values;
+}
+
+/**
+ * Uniform deviates in (−bound, bound] from the same generator.
+ *
+ * @param length How many.
+ * @param options Seed and stream that name the sequence; bound of the values.
+ */
+export function uniform(
+  length: number,
+  {
+    seed,
+    stream,
+    bound,
+  }: { readonly seed: number; readonly stream: number; readonly bound: number },
+): Float32Array<ArrayBuffer> {
+  const key = keyOf(seed, stream);
+  return Float32Array.from({ length }, (_, i) => bound * (2 * unit(key, i) - 1));
+}
+
+function keyOf(seed: number, stream: number): number {
+  return mix(mix(seed >>> 0) ^ Math.imul(stream + 1, 0x9e37_79b1));
 }
 
 /** In (0, 1]: never zero, so that its logarithm exists. */

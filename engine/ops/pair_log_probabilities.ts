@@ -27,11 +27,17 @@ const WORKGROUP_SIZE = 32;
  *
  * @param tape Where to record.
  * @param inputs Hidden states, output layer and pairs.
+ * @param options `tileSize`: entries whose logits exist at a time, a multiple of 64. By default it
+ *   depends on the number of rows, and with it the last bits.
  * @returns `[numPairs]` f32.
  * @throws {RangeError} If the shapes do not fit.
  * @throws {TypeError} If the dtypes do not fit.
  */
-export function pairLogProbabilities(tape: Tape, { x, weight, rows, tokens }: PairInputs): Tensor {
+export function pairLogProbabilities(
+  tape: Tape,
+  { x, weight, rows, tokens }: PairInputs,
+  { tileSize }: { readonly tileSize?: number } = {},
+): Tensor {
   const [vocabSize = 0, dModel = 0] = weight.shape;
   const [numRows = 0, width = 0] = x.shape;
   if (width !== dModel || x.shape.length !== 2 || describe(rows) !== describe(tokens)) {
@@ -45,7 +51,11 @@ export function pairLogProbabilities(tape: Tape, { x, weight, rows, tokens }: Pa
       `Cannot apply pairLogProbabilities(): x and weight must be f32 and pairs u32, got ${x.dtype}, ${weight.dtype} and ${rows.dtype}`,
     );
   }
-  const { statistics } = runningSoftmax(tape, { x, weight }, tilesOf(tape, { x, weight }));
+  const { statistics } = runningSoftmax(
+    tape,
+    { x, weight },
+    tilesOf(tape, { x, weight }, tileSize),
+  );
   const numPairs = sizeOf(rows.shape);
   const y = tape.activation([numPairs], { label: "pair log-probabilities" });
   // Every token lies in one part of the weight: each pair is written once.

@@ -1,0 +1,70 @@
+import type { Gpu } from "../../engine/gpu.ts";
+import type { Tensor } from "../../engine/tensor.ts";
+import type { ModelConfig } from "../transformer/config.ts";
+
+/** Keys and values of one block. */
+export interface BlockCache {
+  /** `[numRows · capacity, numKvHeads · headDim]` */
+  readonly keys: Tensor;
+  /** Shaped as `keys`. */
+  readonly values: Tensor;
+}
+
+/** Sizes of a {@linkcode KvCache}. */
+export interface KvCacheSizes {
+  /** Sequences side by side. */
+  readonly numRows: number;
+  /** Places for tokens in each of them. */
+  readonly capacity: number;
+}
+
+/** What the place of a padding token is; nothing is kept of it. */
+export const NO_PLACE = 0xffff_ffff;
+
+/** Keys and values of the tokens that a model has read, so that no token is read twice. */
+export class KvCache {
+  readonly numRows: number;
+  readonly capacity: number;
+  readonly blocks: readonly BlockCache[];
+  /** End of the places whose queries see each key, `[numRows · capacity]` u32. */
+  readonly ends: Tensor;
+  readonly #gpu: Gpu;
+
+  /** Allocates the cache; keys are seen by all later queries until {@linkcode writeEnds}. */
+  constructor(gpu: Gpu, config: ModelConfig, { numRows, capacity }: KvCacheSizes) {
+    const numPlaces = numRows * capacity;
+    const width = config.numKvHeads * config.headDim;
+    const tensor = (label: string) => gpu.tensor([numPlaces, width], { label, purpose: "cache" });
+    this.#gpu = gpu;
+    this.numRows = numRows;
+    this.capacity = capacity;
+    this.blocks = Array.from({ length: config.numBlocks }, (_, index) => ({
+      keys: tensor(`keys of block ${index}`),
+      values: tensor(`values of block ${index}`),
+    }));
+    this.ends = gpu.tensor([numPlaces], { label: "cache ends", dtype: "u32" });
+    this.writeEnds(new Uint32Array(numPlaces).fill(NO_PLACE));
+  }
+
+  /** Sets who sees each key, `[numRows · capacity]`. */
+  writeEnds(ends: Uint32Array<ArrayBuffer>): void {
+    this.#gpu.write(this.ends, ends);
+  }
+
+  /** Frees the memory. */
+  destroy(): void {
+    for (const { keys, values } of this.blocks) {
+      keys.buffer?.destroy();
+      values.buffer?.destroy();
+    }
+    this.ends.buffer?.destroy();
+  }
+}
+
+/** Bytes that a cache takes. */
+export function cacheBytes(
+  { numBlocks, numKvHeads, headDim }: ModelConfig,
+  { numRows, capacity }: KvCacheSizes,
+): number {
+  return numRows * capacity * (2 * numBlocks * numKvHeads * headDim + 1) * 4;
+}

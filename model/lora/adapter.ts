@@ -1,0 +1,135 @@
+import type { Gpu } from "../../engine/gpu.ts";
+import type { Parameter } from "../../engine/tensor.ts";
+import { uniform } from "../random.ts";
+import { Transformer } from "../transformer/transformer.ts";
+import type { LoraWeights } from "../transformer/weights.ts";
+import { adaptedModules, type LinearModule, type LoraConfig, loraScale } from "./config.ts";
+
+/** Values of adapters by label: `<module>.lora_A.weight` `[rank, dIn]`, `<module>.lora_B.weight` `[dOut, rank]`. */
+export type LoraValues = ReadonlyMap<string, Float32Array<ArrayBuffer>>;
+
+/** How {@linkcode attachLora} fills adapters. */
+export interface AttachOptions {
+  /** Seed of fresh adapters. @default {0} */
+  readonly seed?: number;
+  /** Adapters that were trained before, in place of fresh ones. */
+  readonly values?: LoraValues;
+}
+
+/** Labels of a module's adapter. */
+export function loraLabels({ name }: Pick<LinearModule, "name">): { a: string; b: string } {
+  return { a: `${name}.lora_A.weight`, b: `${name}.lora_B.weight` };
+}
+
+/**
+ * A model with low-rank changes, which alone are trained; it shares the tensors of `base`.
+ *
+ *     y = x · Wᵀ + scale · dropout(x) · Aᵀ · Bᵀ
+ *
+ * Fresh adapters change nothing: B is zero, and A uniform in ±1 / √dIn, as PEFT draws it. The
+ * base may be held in any format: gradients flow through it, never into it.
+ *
+ * @param gpu The device of `base`.
+ * @param base A model without adapters.
+ * @param lora Which matrices, and how.
+ * @param options Seed or values of the adapters.
+ * @throws {RangeError} If the configuration does not fit the model, or the values do not fit it.
+ * @see {@link https://arxiv.org/abs/2106.09685 | Hu et al., "LoRA", 2021}
+ * @see {@link https://arxiv.org/abs/2305.14314 | Dettmers et al., "QLoRA", 2023}
+ */
+export function attachLora(
+  gpu: Gpu,
+  base: Transformer,
+  lora: LoraConfig,
+  { seed = 0, values }: AttachOptions = {},
+): Transformer {
+  const modules = adaptedModules(base.config, lora);
+  const shapes = modules.flatMap((module) => loraShapes(module, lora));
+  if (values !== undefined) checkValues(shapes, values);
+  const parameters = shapes.map(({ label, shape }, index): Parameter => {
+    const own = values?.get(label) ?? initial(shape, label, { seed, stream: index });
+    return gpu.parameter(shape, { label, values: own });
+  });
+  const byLabel = new Map(parameters.map((parameter) => [parameter.label, parameter]));
+  const adapters = new Map(
+    modules.map((module): [string, LoraWeights] => {
+      const { a, b } = loraLabels(module);
+      const pair = { a: byLabel.get(a)!, b: byLabel.get(b)! };
+      return [module.name, { ...pair, scale: loraScale(lora), dropout: lora.dropout }];
+    }),
+  );
+  return new Transformer(gpu, base.config, {
+    tensors: base.frozenTensors(),
+    parameters,
+    loraOf: (name) => adapters.get(name),
+    ...(base.rotaryTable !== undefined && { rotaryTable: base.rotaryTable }),
+  });
+}
+
+/** Labels and shapes of a module's adapter. */
+export function loraShapes(
+  module: LinearModule,
+  { rank }: Pick<LoraConfig, "rank">,
+): { readonly label: string; readonly shape: readonly [number, number] }[] {
+  const { a, b } = loraLabels(module);
+  return [
+    { label: a, shape: [rank, module.dIn] },
+    { label: b, shape: [module.dOut, rank] },
+  ];
+}
+
+function initial(
+  [rows, columns]: readonly [number, number],
+  label: string,
+  at: { readonly seed: number; readonly stream: number },
+): Float32Array<ArrayBuffer> {
+  const length = rows * columns;
+  if (label.endsWith(".lora_B.weight")) return new Float32Array(length);
+  const bound = 1 / Math.sqrt(columns);
+  return uniform(length, { ...at, bound });
+}
+
+function checkValues(
+  shapes: readonly { readonly label: string; readonly shape: readonly [number, number] }[],
+  values: LoraValues,
+): void {
+  for (const { label, shape } of shapes) {
+    const length = values.get(label)?.length;
+    if (length === shape[0] * shape[1]) continue;
+    throw new RangeError(
+      `Cannot adapt a model: "${label}" must have shape [${shape.join(", ")}], got ${length === undefined ? "none" : `${length} values`}`,
+    );
+  }
+  const known = new Set(shapes.map(({ label }) => label));
+  const stranger = [...values.keys()].find((label) => !known.has(label));
+  if (stranger === undefined) return;
+  throw new RangeError(
+    `Cannot adapt a model: adapters must belong to the matrices that are adapted, got "${stranger}"`,
+  );
+}
+
+/**
+ * A matrix with its change added, in f32: `W + scale · B · A`, each product summed in float64.
+ *
+ * @param weight `[dOut, dIn]`
+ * @param adapter `a` `[rank, dIn]`, `b` `[dOut, rank]`.
+ */
+export function mergeLora(
+  weight: Float32Array,
+  { a, b, scale }: { readonly a: Float32Array; readonly b: Float32Array; readonly scale: number },
+  { dOut, dIn }: Pick<LinearModule, "dOut" | "dIn">,
+): Float32Array<ArrayBuffer> {
+  const rank = a.length / dIn;
+  const merged = new Float32Array(weight.length);
+  const change = new Float64Array(dIn);
+  for (let row = 0; row < dOut; row++) {
+    change.fill(0);
+    for (let r = 0; r < rank; r++) {
+      const factor = b[row * rank + r]!;
+      for (let i = 0; i < dIn; i++) change[i]! += factor * a[r * dIn + i]!;
+    }
+    for (let i = 0; i < dIn; i++)
+      merged[row * dIn + i] = weight[row * dIn + i]! + scale * change[i]!;
+  }
+  return merged;
+}

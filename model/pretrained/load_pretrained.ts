@@ -1,0 +1,119 @@
+import { Tokenizer } from "../../data/tokenizer/tokenizer.ts";
+import { Gpu } from "../../engine/gpu.ts";
+import type { FileSet } from "../checkpoint/byte_source.ts";
+import type { StoredModel } from "../checkpoint/stored_model.ts";
+import { TextModel } from "../text_model.ts";
+import {
+  type FileLike,
+  fileListSet,
+  fileSource,
+  urlFolder,
+  type UrlOptions,
+  urlSource,
+} from "./file_sets.ts";
+import { loadTransformer, type LoadOptions } from "./load_transformer.ts";
+import { openFile, openFolder } from "./open_model.ts";
+
+/**
+ * Where a model comes from: files that a person chose, a URL (of a folder in Hugging Face's
+ * layout, or of a GGUF file), files of any other kind by name, or a model that is open already.
+ */
+export type PretrainedSource = string | URL | readonly FileLike[] | FileSet | StoredModel;
+
+/** Options of {@linkcode loadPretrained}. */
+export interface LoadPretrainedOptions extends LoadOptions, UrlOptions {
+  /** Where to load it. @default {the device of `navigator.gpu`} */
+  readonly gpu?: Gpu;
+}
+
+/**
+ * Loads a model with its tokenizer, ready to generate, score and embed.
+ *
+ * @param source Files or a URL. Nothing is sent anywhere but requests for the URL's files.
+ * @param options Where to, and how weights are held.
+ * @throws {SyntaxError} If a file is missing, malformed or of a kind that is not supported.
+ * @throws {RangeError} If the model does not fit the device, with the estimate.
+ *
+ * @example
+ * ```ts ignore
+ * const model = await loadPretrained(input.files, { dtype: "int8" });
+ * for await (const text of model.generate("Once upon a time")) document.body.append(text);
+ * ```
+ */
+export async function loadPretrained(
+  source: PretrainedSource,
+  options: LoadPretrainedOptions = {},
+): Promise<TextModel> {
+  const stored = await openPretrained(source, options);
+  const tokenizer = tokenizerOfModel(stored);
+  const gpu = options.gpu ?? (await openOwnGpu());
+  const transformer = await loadTransformer(gpu, stored, options);
+  const { generation, tokenizerConfig } = stored;
+  const chatTemplate = tokenizerConfig?.["chat_template"];
+  return new TextModel({
+    gpu,
+    transformer,
+    tokenizer,
+    ...(generation !== undefined && { generation }),
+    ...(typeof chatTemplate === "string" && { chatTemplate }),
+  });
+}
+
+/**
+ * Opens a model's files and checks them, without loading the weights.
+ *
+ * @throws {SyntaxError} If a file is missing, malformed or of a kind that is not supported.
+ */
+export async function openPretrained(
+  source: PretrainedSource,
+  options: UrlOptions = {},
+): Promise<StoredModel> {
+  if (typeof source === "string" || source instanceof URL) return openUrl(String(source), options);
+  if ("weights" in source) return source;
+  if ("open" in source) return openFolder(source);
+  const single = source.find(({ name }) => isModelFile(name));
+  if (single === undefined) return openFolder(fileListSet(source));
+  const tokenizer = source.find(({ name }) => name.endsWith(".bin") && name !== single.name);
+  return openFile(fileSource(single), tokenizer && fileSource(tokenizer));
+}
+
+/**
+ * The tokenizer of a model's files.
+ *
+ * @throws {SyntaxError} If the model has none, or it is malformed.
+ */
+export function tokenizerOfModel({ name, tokenizer, ...rest }: StoredModel): Tokenizer {
+  if (tokenizer === undefined) {
+    throw new SyntaxError(
+      `Cannot use "${name}": it must have a tokenizer (tokenizer.json, tokenizer.model or GGUF's own), got none`,
+    );
+  }
+  const { tokenizerConfig, generation } = rest;
+  const { beginToken, endTokens = [], padToken } = generation ?? {};
+  const ids = { bos_token_id: beginToken, eos_token_id: endTokens[0], pad_token_id: padToken };
+  return Tokenizer.fromJson(tokenizer, {
+    ...(tokenizerConfig !== undefined && { config: tokenizerConfig }),
+    generation: Object.fromEntries(Object.entries(ids).filter(([, id]) => id !== undefined)),
+  });
+}
+
+async function openUrl(url: string, options: UrlOptions): Promise<StoredModel> {
+  const { pathname } = new URL(url);
+  if (!isModelFile(pathname)) return openFolder(urlFolder(url, options));
+  const source = await urlSource(url, options);
+  if (source !== undefined) return openFile(source);
+  throw new SyntaxError(`Cannot read "${url}": it must be there, got 404`);
+}
+
+/** Whether a file is a model by itself; pickles of others are refused when they are read. */
+function isModelFile(name: string): boolean {
+  return /\.gguf$/i.test(name) || (/\.bin$/.test(name) && !/tok|pytorch_model/i.test(name));
+}
+
+async function openOwnGpu(): Promise<Gpu> {
+  const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
+  if (adapter !== null && adapter !== undefined) return Gpu.open(adapter);
+  throw new TypeError(
+    "Cannot load a model: this runtime must offer WebGPU, got no adapter; pass a gpu, or use a browser with WebGPU",
+  );
+}
