@@ -1,0 +1,224 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import * as fc from "fast-check";
+import { linear } from "../../engine/ops/linear.ts";
+import { Plan } from "../../engine/plan.ts";
+import { resultsOf, transfersOf, unpack } from "../../engine/readback.ts";
+import { Tape } from "../../engine/tape.ts";
+import { bytesOf, rows } from "../../engine/tensor.ts";
+import { openGpu, uniform } from "../support.ts";
+
+const gpu = await openGpu();
+after(() => gpu.destroy());
+
+test("bytes are counted from creation until a buffer is destroyed, once", async () => {
+  const before = gpu.allocatedBytes;
+  const x = gpu.tensor([100], { label: "x" });
+  const parameter = gpu.parameter([3, 5], { label: "p" });
+  assert.equal(gpu.allocatedBytes - before, 400 + 60);
+  assert.equal(bytesOf(parameter.gradient), 60);
+  assert.equal(gpu.allocatedBytes - before, 400 + 120);
+  await gpu.read(x);
+  assert.equal(gpu.allocatedBytes - before, 400 + 120, "staging memory is freed");
+  x.buffer.destroy();
+  x.buffer.destroy();
+  parameter.buffer.destroy();
+  parameter.gradient.buffer?.destroy();
+  assert.equal(gpu.allocatedBytes, before);
+});
+
+test("the peak remembers plans and staging memory that are gone", async () => {
+  const opened = await openGpu();
+  const tape = new Tape(opened);
+  const x = opened.tensor([64, 32], { label: "x" });
+  const weight = opened.tensor([64, 32], { label: "weight" });
+  const y = linear(tape, x, weight);
+  const held = opened.allocatedBytes;
+  assert.equal(held, 2 * 64 * 32 * 4);
+  const plan = await new Plan(opened, tape, { keep: [y] }).compile();
+  const params = 256;
+  assert.equal(opened.allocatedBytes, held + 64 * 64 * 4 + params);
+  await plan.read(y);
+  plan.destroy();
+  assert.equal(opened.allocatedBytes, held);
+  assert.equal(opened.peakBytes, held + 2 * 64 * 64 * 4 + params);
+  opened.destroy();
+});
+
+/** A device whose next buffers do not fit its memory. */
+async function withoutMemory(numBuffers: number) {
+  const opened = await openGpu();
+  const pop = opened.device.popErrorScope.bind(opened.device);
+  let left = numBuffers;
+  opened.device.popErrorScope = async () => {
+    const error = await pop();
+    left -= 1;
+    return left >= 0 ? { message: "no memory left" } : error;
+  };
+  return opened;
+}
+
+test("checkMemory() names what did not fit and what was there, once", async () => {
+  const opened = await withoutMemory(2);
+  opened.tensor([25], { label: "first" });
+  opened.tensor([50], { label: "second" });
+  opened.tensor([75], { label: "third" });
+  await assert.rejects(opened.checkMemory(), {
+    name: "RangeError",
+    message:
+      'Cannot allocate "first": the device must have 100 bytes free beside the 500 allocated, got no memory left; use a smaller batch or model, or fewer bits a weight',
+  });
+  assert.equal(opened.allocatedBytes, 300, "what failed takes no memory");
+  await opened.checkMemory();
+  opened.destroy();
+});
+
+test("checkMemory() passes where everything fits, and on a lost device", async () => {
+  const opened = await openGpu();
+  opened.tensor([25], { label: "x" });
+  await opened.checkMemory();
+  opened.destroy();
+  opened.tensor([25], { label: "y" });
+  await opened.checkMemory();
+});
+
+test("a plan that does not fit says how much it needs, and leaves nothing allocated", async () => {
+  const opened = await openGpu();
+  const x = opened.tensor([16, 16], { label: "x" });
+  const tape = new Tape(opened);
+  const y = linear(tape, x, x);
+  await opened.checkMemory();
+  const plan = new Plan(opened, tape, { keep: [y] });
+  opened.device.popErrorScope = (
+    (pop) => async () =>
+      (await pop()) ?? { message: "no memory left" }
+  )(opened.device.popErrorScope.bind(opened.device));
+  await assert.rejects(plan.compile(), {
+    name: "RangeError",
+    message:
+      /^Cannot allocate a plan: the device must hold 2048 bytes, got no memory left at the 1024 of "activations 0" beside \d+; use a smaller batch$/,
+  });
+  assert.equal(opened.allocatedBytes, 1024);
+  opened.destroy();
+});
+
+test("write() replaces a part of a tensor, and of a view", async () => {
+  const x = gpu.tensor([4, 64], { label: "x", values: uniform(256, 1) });
+  const expected = uniform(256, 1);
+  gpu.write(x, Float32Array.of(1, 2, 3), { offset: 5 });
+  expected.set([1, 2, 3], 5);
+  gpu.write(x, Float32Array.of(4), { offset: 255 });
+  expected[255] = 4;
+  gpu.write(rows(x, 1, 3), Float32Array.of(5, 6), { offset: 64 });
+  expected.set([5, 6], 128);
+  gpu.write(rows(x, 3, 4), new Float32Array(64).fill(7));
+  expected.fill(7, 192);
+  gpu.write(x, new Float32Array(0), { offset: 256 });
+  assert.deepEqual(await gpu.read(x), expected);
+  assert.deepEqual(await gpu.read(rows(x, 2, 4)), expected.slice(128));
+});
+
+test("write() replaces parts of halves and of blocks, in words", async () => {
+  const bitsOf = async (tensor: ReturnType<typeof gpu.tensor>) => {
+    const [bytes] = await gpu.readBuffers([{ buffer: tensor.buffer, bytes: bytesOf(tensor) }]);
+    return [...new Uint16Array(bytes!)];
+  };
+  const halves = gpu.tensor([5], { label: "halves", dtype: "bf16" });
+  gpu.write(halves, Uint16Array.of(1, 2, 3, 4, 5));
+  gpu.write(halves, Uint16Array.of(6, 7), { offset: 2 });
+  gpu.write(halves, Uint16Array.of(8), { offset: 4 });
+  assert.deepEqual(await bitsOf(halves), [1, 2, 6, 7, 8, 0]);
+  const blocks = gpu.tensor([2, 32], { label: "blocks", dtype: "int4" });
+  gpu.write(blocks, new Uint32Array(5).fill(9), { offset: 5 });
+  assert.deepEqual(await bitsOf(blocks), [
+    ...Array<number>(10).fill(0),
+    9,
+    0,
+    9,
+    0,
+    9,
+    0,
+    9,
+    0,
+    9,
+    0,
+  ]);
+});
+
+test("write() refuses parts beyond the tensor, and halves of words", () => {
+  const x = gpu.tensor([8], { label: "x" });
+  const message = (what: string) =>
+    `Cannot write "x" [8] ${what.startsWith("h") ? "f16" : "f32"}: expected a persistent tensor and 8 values, got ${what.replace("h ", "")}`;
+  for (const [length, offset] of [
+    [3, 6],
+    [1, 8],
+    [1, -1],
+    [1, 0.5],
+    [1, NaN],
+  ] as const) {
+    assert.throws(() => gpu.write(x, new Float32Array(length), { offset }), {
+      name: "RangeError",
+      message: message(`${length} from ${offset} on`),
+    });
+  }
+  const halves = gpu.tensor([8], { label: "x", dtype: "f16" });
+  for (const [length, offset] of [
+    [2, 1],
+    [3, 2],
+  ] as const) {
+    assert.throws(() => gpu.write(halves, new Uint16Array(length), { offset }), {
+      name: "RangeError",
+      message: message(`h ${length} from ${offset} on`),
+    });
+  }
+});
+
+/** A mapped buffer of a fake device, which copies into it; ranges must be aligned. */
+function staged(bytes: Uint8Array): GPUBuffer {
+  const getMappedRange = (offset = 0, size = 0) => {
+    assert.equal(offset % 8, 0);
+    assert.equal(size % 4, 0);
+    return bytes.buffer.slice(offset, offset + size);
+  };
+  return { getMappedRange } as unknown as GPUBuffer;
+}
+
+test("transfers of any size bring every byte to its place, and none is too large", () => {
+  const parts = fc.array(
+    fc.record({ bytes: fc.integer({ min: 0, max: 300 }), begin: fc.integer({ min: 0, max: 9 }) }),
+    { maxLength: 6 },
+  );
+  fc.assert(
+    fc.property(parts, fc.integer({ min: 1, max: 20 }), (sizes, limit) => {
+      const contents = sizes.map((_, index) =>
+        new Uint8Array(400).map((_value, i) => (i * 7 + index * 31) % 251),
+      );
+      const sources = sizes.map(({ bytes, begin }, index) => ({
+        buffer: { contents: contents[index] } as unknown as GPUBuffer,
+        bytes,
+        begin: 4 * begin,
+      }));
+      const results = resultsOf(sources);
+      const transfers = transfersOf(sources, 8 * limit);
+      for (const transfer of transfers) {
+        assert.ok(transfer.bytes <= 8 * limit);
+        const staging = new Uint8Array(transfer.bytes);
+        for (const { buffer, begin, bytes, offset } of transfer.pieces) {
+          assert.equal(begin % 4, 0);
+          const { contents: from } = buffer as unknown as { contents: Uint8Array };
+          staging.set(from.subarray(begin, begin + bytes), offset);
+        }
+        unpack(staged(staging), transfer, results);
+      }
+      sources.forEach(({ bytes, begin }, index) => {
+        const length = Math.ceil(bytes / 4) * 4;
+        assert.deepEqual(
+          new Uint8Array(results[index]!),
+          contents[index]!.slice(begin, begin + length),
+        );
+      });
+      const total = transfers.reduce((sum, { bytes }) => sum + bytes, 0);
+      assert.ok(transfers.length <= 1 + total / (8 * limit), "transfers must be full but the last");
+    }),
+  );
+});
