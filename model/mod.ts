@@ -49,7 +49,7 @@ export * from "./pretrained/file_sets.ts";
 export * from "./pretrained/load_pretrained.ts";
 export * from "./pretrained/load_transformer.ts";
 export * from "./pretrained/open_model.ts";
-export * from "./text_model.ts";
+export * from "./pretrained/text_model.ts";
 export * from "./train/loss_step.ts";
 export * from "./train/schedule.ts";
 export * from "./train/trainer.ts";

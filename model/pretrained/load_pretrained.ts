@@ -2,7 +2,7 @@ import { Tokenizer } from "../../data/tokenizer/tokenizer.ts";
 import { Gpu } from "../../engine/gpu.ts";
 import type { FileSet } from "../checkpoint/byte_source.ts";
 import type { StoredModel } from "../checkpoint/stored_model.ts";
-import { TextModel } from "../text_model.ts";
+import { TextModel } from "./text_model.ts";
 import {
   type FileLike,
   fileListSet,
@@ -107,7 +107,7 @@ async function openUrl(url: string, options: UrlOptions): Promise<StoredModel> {
 
 /** Whether a file is a model by itself; pickles of others are refused when they are read. */
 function isModelFile(name: string): boolean {
-  return /\.gguf$/i.test(name) || (/\.bin$/.test(name) && !/tok|pytorch_model/i.test(name));
+  return /\.gguf$/i.test(name) || (name.endsWith(".bin") && !/tok|pytorch_model/i.test(name));
 }
 
 async function openOwnGpu(): Promise<Gpu> {

@@ -10,7 +10,7 @@ import type { StoredModel } from "../checkpoint/stored_model.ts";
 import type { JsonObject } from "../checkpoint/strict_json.ts";
 
 const tokenizerOf = (vocabulary: GgufVocabulary): JsonObject =>
-  tokenizerJsonOfVocabulary(vocabulary) as JsonObject;
+  tokenizerJsonOfVocabulary(vocabulary);
 
 /** First bytes of a GGUF file. */
 const GGUF_MAGIC = "GGUF";

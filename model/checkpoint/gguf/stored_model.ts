@@ -1,6 +1,7 @@
 import type { GgufVocabulary } from "../../../data/tokenizer/vocabulary_data.ts";
 import type { ModelConfig } from "../../transformer/config.ts";
 import type { ByteSource } from "../byte_source.ts";
+import { isFloatDtype } from "../float_conversion.ts";
 import type { Generation } from "../generation_config.ts";
 import { reorderRows } from "../rotary_rows.ts";
 import type { StoredModel, StoredWeight } from "../stored_model.ts";
@@ -105,6 +106,12 @@ function placeWeights(
       throw new SyntaxError(
         `Cannot read "${source.name}": tensor "${place.tensor}" must have shape ` +
           `[${place.tensorShape.join(", ")}] in this ${model.architecture} model, got ${got}`,
+      );
+    }
+    if (place.shape.length === 1 && !isFloatDtype(tensor.dtype)) {
+      throw new SyntaxError(
+        `Cannot read "${source.name}": tensor "${place.tensor}" must be F32, F16 or BF16, ` +
+          `as vectors are, got ${tensor.dtype}`,
       );
     }
     used.add(place.tensor);

@@ -1,13 +1,13 @@
-import type { TextStream } from "../data/tokenizer/text_stream.ts";
-import type { Tokenizer } from "../data/tokenizer/tokenizer.ts";
-import type { Gpu } from "../engine/gpu.ts";
-import type { SamplerSettings } from "../engine/ops/sampling.ts";
-import type { Generation } from "./checkpoint/generation_config.ts";
-import { Embedder, type EmbedOptions } from "./generate/embed.ts";
-import { type GeneratedStep, Generator } from "./generate/generator.ts";
-import { type ContinuationScores, placesOf, Scorer, type ScoreRequest } from "./generate/score.ts";
-import { StopStrings } from "./generate/stop_strings.ts";
-import type { Transformer } from "./transformer/transformer.ts";
+import type { TextStream } from "../../data/tokenizer/text_stream.ts";
+import type { Tokenizer } from "../../data/tokenizer/tokenizer.ts";
+import type { Gpu } from "../../engine/gpu.ts";
+import type { SamplerSettings } from "../../engine/ops/sampling.ts";
+import type { Generation } from "../checkpoint/generation_config.ts";
+import { Embedder, type EmbedOptions } from "../generate/embed.ts";
+import { type GeneratedStep, Generator } from "../generate/generator.ts";
+import { type ContinuationScores, placesOf, Scorer, type ScoreRequest } from "../generate/score.ts";
+import { StopStrings } from "../generate/stop_strings.ts";
+import type { Transformer } from "../transformer/transformer.ts";
 
 /** Text, or its tokens as they are. */
 export type Prompt = string | Uint32Array;
