@@ -1,7 +1,14 @@
 import { type ByteSource, bytesSource, type FileSet } from "../../model/checkpoint/byte_source.ts";
-import type { ExportedFile } from "../../model/checkpoint/export_hugging_face.ts";
+import {
+  type ExportedFile,
+  exportHuggingFace,
+  type ModelExport,
+} from "../../model/checkpoint/export_hugging_face.ts";
 import type { JsonObject } from "../../model/checkpoint/strict_json.ts";
 import type { EncodedWeight, StoredModel } from "../../model/checkpoint/stored_model.ts";
+import type { ModelConfig } from "../../model/transformer/config.ts";
+import { uniform } from "../support.ts";
+import { countingWeights } from "./arbitrary_model.ts";
 
 /** Content of files by name. */
 export type Files = Map<string, Uint8Array<ArrayBuffer>>;
@@ -55,6 +62,29 @@ export async function drain(exported: Iterable<ExportedFile>): Promise<Files> {
     files.set(name, bytes);
   }
   return files;
+}
+
+/** Random values that fit 16 bits of either kind, so that they come back from any. */
+export function randomWeights(
+  config: ModelConfig,
+  seed = 1,
+): Map<string, Float32Array<ArrayBuffer>> {
+  return new Map(
+    Array.from(countingWeights(config), ([label, { length }], i) => [
+      label,
+      uniform(length, seed + i).map((x) => Math.round(x * 128) / 64),
+    ]),
+  );
+}
+
+/** Writes a model and gives its files. */
+export function filesOf(
+  config: ModelConfig,
+  options: Partial<ModelExport> = {},
+  weights: ReadonlyMap<string, Float32Array<ArrayBuffer>> = randomWeights(config),
+): Promise<Files> {
+  const read = (label: string) => Promise.resolve(weights.get(label)!);
+  return drain(exportHuggingFace({ config, weights: read, dtype: "F32", ...options }));
 }
 
 /** Reads every weight, in order. */

@@ -17,35 +17,24 @@ import {
 import { storedHuggingFaceModel } from "../../model/checkpoint/stored_hugging_face.ts";
 import type { StoredModel } from "../../model/checkpoint/stored_model.ts";
 import type { JsonObject } from "../../model/checkpoint/strict_json.ts";
-import { DEFAULT_CONFIG, type ModelConfig } from "../../model/transformer/config.ts";
+import { DEFAULT_CONFIG } from "../../model/transformer/config.ts";
 import { weightShapes } from "../../model/transformer/weight_shapes.ts";
 import { uniform } from "../support.ts";
 import { arbitraryConfig, countingWeights, FAMILIES, GPT2, LLAMA } from "./arbitrary_model.ts";
-import { drain, type Files, folderOf, jsonBytes, jsonOf, readAll } from "./memory_files.ts";
+import {
+  drain,
+  type Files,
+  filesOf,
+  folderOf,
+  jsonBytes,
+  jsonOf,
+  randomWeights,
+  readAll,
+} from "./memory_files.ts";
 
 const WEIGHTS = "model.safetensors";
 const INDEX = "model.safetensors.index.json";
 const DTYPES: readonly FloatDtype[] = ["F32", "F16", "BF16"];
-
-/** Random values that fit 16 bits of either kind, so that they come back from any. */
-function randomWeights(config: ModelConfig, seed = 1): Map<string, Float32Array<ArrayBuffer>> {
-  return new Map(
-    Array.from(countingWeights(config), ([label, { length }], i) => [
-      label,
-      uniform(length, seed + i).map((x) => Math.round(x * 128) / 64),
-    ]),
-  );
-}
-
-/** Writes a model and gives its files. */
-function filesOf(
-  config: ModelConfig,
-  options: Partial<ModelExport> = {},
-  weights: ReadonlyMap<string, Float32Array<ArrayBuffer>> = randomWeights(config),
-): Promise<Files> {
-  const read = (label: string) => Promise.resolve(weights.get(label)!);
-  return drain(exportHuggingFace({ config, weights: read, dtype: "F32", ...options }));
-}
 
 /** A model in files of any 16 or 32 bits, written again: what `exportHuggingFace()` is given. */
 function exportOf(model: StoredModel, dtype: FloatDtype): ModelExport {
