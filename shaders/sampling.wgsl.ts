@@ -47,11 +47,11 @@ export function listLengthOf(constants: SharedRowConstants, vocabSize: number): 
   return Math.ceil(vocabSize / lanes) * lanes;
 }
 
-// Half of what a mask of −3.4e38 asks for, so that no difference overflows.
-const HIGHEST = 1.7e38;
+/** Key of 1.7e38, half of what a mask of −3.4e38 asks for, so that no difference overflows. */
+const HIGHEST = (new Uint32Array(Float32Array.of(1.7e38).buffer)[0]! | (2 ** 31)) >>> 0;
 
 const FLOATS = wgsl`
-    const highest = bitcast<u32>(${HIGHEST}f) | 0x80000000u;
+    const highest = ${HIGHEST}u;
     const lowest = ~highest;
 
     // Bits of a float as an integer of the same order. NaN counts as masked, -0 as 0.
@@ -263,7 +263,7 @@ export const sampleKernel = kernel({
         keep(&list, min(floor, top.y), setting(row, 3u), scale);
         let seed = vec2u(settings[row * ${SETTINGS_FIELDS.length}u + 6u], settings[row * ${SETTINGS_FIELDS.length}u + 7u]);
         let bits = philox(vec4u(steps[row], 0u, 0u, ${STREAM}u), seed).x;
-        token = firstBeyond(&list, f32(bits >> 8u) * 0x1p-24, lane);
+        token = firstBeyond(&list, f32(bits >> 8u) * ${2 ** -24}f, lane);
       }
       if (lane == 0u) {
         tokens[row] = token;
