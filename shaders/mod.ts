@@ -9,8 +9,13 @@ export { attentionForward } from "./attention.wgsl.ts";
 export { attentionBackwardKey, attentionBackwardQuery } from "./attention_backward.wgsl.ts";
 export { attentionSpans } from "./attention_spans.wgsl.ts";
 export type { AttentionConstants } from "./attention_walk.wgsl.ts";
+export { type CacheStorage, cachedAttentionKernel } from "./cached_attention.wgsl.ts";
 export { type ClipConstants, clipScale, sumSquares } from "./clip_gradients.wgsl.ts";
+export { type CombineConstants, combineSplits } from "./combine_splits.wgsl.ts";
 export * from "./cross_entropy.wgsl.ts";
+export type { DecodeConstants } from "./decode_attention.wgsl.ts";
+export { decodeAttentionFlat } from "./decode_attention_flat.wgsl.ts";
+export { decodeAttentionTiled } from "./decode_attention_tiled.wgsl.ts";
 export { type DropoutConstants, dropoutKernel } from "./dropout.wgsl.ts";
 export { add, addInto, copy, type ElementwiseConstants } from "./elementwise.wgsl.ts";
 export {
@@ -33,3 +38,8 @@ export { sampleKernel } from "./sampling.wgsl.ts";
 export * from "./sampling_advance.wgsl.ts";
 export type { SharedRowConstants } from "./sampling_lanes.wgsl.ts";
 export * from "./sum_columns.wgsl.ts";
+export {
+  type WriteCacheConstants,
+  writeCacheKernel,
+  writeCachesKernel,
+} from "./write_cache.wgsl.ts";
