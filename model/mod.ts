@@ -14,6 +14,12 @@ export {
 export * from "./checkpoint/export_hugging_face.ts";
 export type { FloatDtype } from "./checkpoint/float_conversion.ts";
 export type { Generation } from "./checkpoint/generation_config.ts";
+export {
+  encodeGguf,
+  GGUF_OUTPUT_TYPES,
+  type GgufModel,
+  type GgufOutputType,
+} from "./checkpoint/gguf/encode.ts";
 export { type GgufOptions, storedGgufModel } from "./checkpoint/gguf/stored_model.ts";
 export { toFloat32 } from "./checkpoint/gguf/to_float32.ts";
 export { readGgufVocabulary } from "./checkpoint/gguf/vocabulary.ts";

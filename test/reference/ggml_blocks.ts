@@ -142,3 +142,32 @@ export function decodeBlock(name: BlockName, block: Uint8Array): number[] {
   const bits = new Bits(block);
   return Array.from({ length: BLOCK_SIZES[name][0] }, (_, i) => VALUE[name](bits, i));
 }
+
+/** A block of Q8_0 of 32 values, in f32 arithmetic: the nearest step, halves away from zero. */
+export function encodeQ8Block(values: Float32Array): Uint8Array<ArrayBuffer> {
+  const scale = Math.fround(Math.max(...values.map(Math.abs)) / 127);
+  const inverse = scale === 0 ? 0 : Math.fround(1 / scale);
+  const block = new Uint8Array(34);
+  const half = nearestHalf(scale);
+  block.set([half % 256, Math.floor(half / 256)]);
+  for (const [i, value] of values.entries()) {
+    const steps = Math.fround(value * inverse);
+    const size = Math.floor(Math.abs(steps));
+    const rounded = Math.abs(steps) - size >= 0.5 ? size + 1 : size;
+    block[2 + i] = (steps < 0 ? 256 - rounded : rounded) % 256;
+  }
+  return block;
+}
+
+/** The bits of the finite half nearest to a number that is not negative, the even one of two. */
+function nearestHalf(value: number): number {
+  const valueOf = (bits: number) => float({ bits, exponentBits: 5, fractionBits: 10 });
+  let [low, high] = [0, 0x7bff];
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2);
+    if (valueOf(middle) <= value) low = middle;
+    else high = middle;
+  }
+  const [down, up] = [value - valueOf(low), valueOf(high) - value];
+  return down < up || (down === up && low % 2 === 0) ? low : high;
+}
