@@ -180,6 +180,15 @@ test("swiGlu() of halves adds both gradients of one tensor", { skip: withoutFloa
   }),
 );
 
+test("add() of halves shares, copies and adds up gradients", { skip: withoutFloat16(gpu) }, () =>
+  checkFloat16(gpu, "flat", {
+    inputs: { x: { shape: [33], values: uniform(33, 1) } },
+    op: (tape, { x }) => add(tape, add(tape, x, activation(tape, x, "silu")), x),
+    reference: ({ x }) => x.map((value) => 2 * value + activationReference.silu(value)),
+    tolerance: F16_SUM_TOLERANCE,
+  }),
+);
+
 test("swiGlu() of huge gates is 0 or gate · up", async () => {
   const gate = new Float32Array([-3e38, -1000, 0, 1000, 3e37]);
   const ones = new Float32Array(5).fill(1);
