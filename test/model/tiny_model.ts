@@ -45,6 +45,36 @@ export const TINY_MODELS: Readonly<Record<string, ModelConfig>> = {
   },
 };
 
+/** Tiny models of the families that people bring. */
+export const TINY_FAMILIES: Readonly<Record<string, ModelConfig>> = {
+  "like Mistral, with a sliding window": { ...TINY, numKvHeads: 1, slidingWindow: 3 },
+  "like Llama 3, with stretched rotary frequencies": {
+    ...TINY,
+    tieEmbeddings: false,
+    ropeScaling: {
+      type: "llama3",
+      factor: 8,
+      lowFreqFactor: 1,
+      highFreqFactor: 4,
+      originalMaxSeqLen: 8,
+    },
+  },
+  "like Qwen2, with biases of queries, keys and values": { ...TINY, numKvHeads: 1, bias: "qkv" },
+  "like Qwen3, with normalized queries and keys of their own width": {
+    ...TINY,
+    headDim: 6,
+    qkNorm: true,
+    ropeScaling: {
+      type: "yarn",
+      factor: 4,
+      originalMaxSeqLen: 8,
+      betaFast: 32,
+      betaSlow: 1,
+      attentionFactor: 1.1386,
+    },
+  },
+};
+
 /** A model whose every weight is random, gains and biases too, and no gradient vanishes. */
 export function tinyModel(gpu: Gpu, config: ModelConfig): Transformer {
   const model = Transformer.create(gpu, config);

@@ -7,7 +7,7 @@ import type { ModelConfig } from "../../model/transformer/config.ts";
 import { ModelInputs } from "../../model/transformer/inputs.ts";
 import { assertClose, openGpu } from "../support.ts";
 import { BATCH, checkCheckpointing, checkTransformer } from "./check_transformer.ts";
-import { packedBatch, TINY_MODELS, tinyModel } from "./tiny_model.ts";
+import { packedBatch, TINY_FAMILIES, TINY_MODELS, tinyModel } from "./tiny_model.ts";
 
 const WAYS: Readonly<Record<string, GpuOptions>> = {
   "flat kernels": { variant: "flat" },
@@ -20,7 +20,7 @@ const gpus = await Promise.all(
 after(() => gpus.forEach(([, gpu]) => gpu.destroy()));
 
 const LOG_PROBABILITY_TOLERANCE = { rtol: 1e-5, atol: 1e-5 };
-for (const [name, config] of Object.entries(TINY_MODELS)) {
+for (const [name, config] of Object.entries({ ...TINY_MODELS, ...TINY_FAMILIES })) {
   for (const [way, gpu] of gpus) {
     test(`a transformer ${name} has the loss and gradients of float64, with ${way}`, () =>
       checkTransformer(gpu, config));

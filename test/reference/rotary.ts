@@ -8,23 +8,27 @@ export function rotaryReference(
     headDim,
     theta,
     layout,
+    scaling = null,
   }: {
     positions: ArrayLike<number>;
     headDim: number;
     theta: number;
     layout: "half" | "interleaved";
+    scaling?: RopeScaling | null;
   },
 ): Float64Array {
+  const frequencies = scaledFrequencies({ headDim, theta, scaling });
+  const amplitude = scaling?.type === "yarn" ? scaling.attentionFactor : 1;
   const y = new Float64Array(x.length);
   const rowLength = x.length / positions.length;
   for (let begin = 0; begin < x.length; begin += headDim) {
     const position = positions[Math.floor(begin / rowLength)]!;
     for (let i = 0; i < headDim / 2; i++) {
-      const angle = position * theta ** ((-2 * i) / headDim);
+      const angle = position * frequencies[i]!;
       const re = begin + (layout === "half" ? i : 2 * i);
       const im = begin + (layout === "half" ? i + headDim / 2 : 2 * i + 1);
-      y[re] = x[re]! * Math.cos(angle) - x[im]! * Math.sin(angle);
-      y[im] = x[im]! * Math.cos(angle) + x[re]! * Math.sin(angle);
+      y[re] = amplitude * (x[re]! * Math.cos(angle) - x[im]! * Math.sin(angle));
+      y[im] = amplitude * (x[im]! * Math.cos(angle) + x[re]! * Math.sin(angle));
     }
   }
   return y;

@@ -43,7 +43,13 @@ export function transformerReference(
     config.qkNorm ? rmsNormReference({ x, weight: at(`${name}.weight`) }, eps) : x;
   const rotate = (x: Float64Array): Float64Array =>
     config.position === "rotary"
-      ? rotaryReference(x, { positions, headDim, theta, layout: config.rotaryLayout })
+      ? rotaryReference(x, {
+          positions,
+          headDim,
+          theta,
+          layout: config.rotaryLayout,
+          scaling: config.ropeScaling,
+        })
       : x;
   const mlp = (x: Float64Array, name: string): Float64Array => {
     const up = linear(x, `${name}.up_proj`);
