@@ -20,7 +20,7 @@ export function addActivationGradient(tape: Tape, x: Tensor, write: GradientWrit
  * @throws {TypeError} If it is not: parameters of halves have gradients in f32.
  */
 export function checkActivation(x: Tensor): void {
-  if (isParameter(x) && x.dtype !== "f32") {
+  if (x.needsGradient && isParameter(x) && x.dtype !== "f32") {
     throw new TypeError(
       `Cannot differentiate "${x.label}": a parameter that is used as an activation must be f32, got ${describe(x)}`,
     );
