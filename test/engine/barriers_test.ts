@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { isSoftware } from "../../engine/gpu.ts";
 import { causalAttention } from "../../engine/ops/attention.ts";
+import { cachedAttention } from "../../engine/ops/cached_attention.ts";
 import { embedding } from "../../engine/ops/embedding.ts";
 import { linear } from "../../engine/ops/linear.ts";
 import { linearCrossEntropy } from "../../engine/ops/linear_cross_entropy.ts";
@@ -62,6 +63,16 @@ const RUNS: Readonly<Record<string, () => Run>> = {
     const masks = { starts: u32("starts", 100, 0), ends: u32("ends", 100, 100) };
     const sizes = { seqLen: 100, numHeads: 2, numKvHeads: 2, headDim: 8 };
     return record(heads, (tape) => causalAttention(tape, { q, k, v, ...masks }, sizes));
+  },
+  cachedAttention: () => {
+    // Forward only. The walk stages what attention does; decoding scores 64 keys at a time.
+    const heads = (length: number, width: number) =>
+      gpu.tensor([length, width], { label: "heads", values: uniform(length * width, width) });
+    const [q, k, v] = [heads(1, 48), heads(120, 16), heads(120, 16)];
+    const masks = { places: u32("places", 1, 110), starts: u32("starts", 1, 3) };
+    const sizes = { seqLen: 1, capacity: 120, numHeads: 3, numKvHeads: 1, headDim: 16 };
+    const ends = u32("ends", 120, 120);
+    return record([], (tape) => cachedAttention(tape, { q, k, v, ends, ...masks }, sizes));
   },
   rmsNorm: () => {
     const [x, weight] = [parameter("x", [3, 200], 1), parameter("weight", [200], 2)];
