@@ -3,13 +3,17 @@
  * size. Run by `subgroups_test.ts` in processes whose software driver has other sizes.
  */
 import { causalAttention } from "../../engine/ops/attention.ts";
+import { cachedAttention } from "../../engine/ops/cached_attention.ts";
 import { linear } from "../../engine/ops/linear.ts";
 import { checkTransformer } from "../model/check_transformer.ts";
 import { TINY_MODELS } from "../model/tiny_model.ts";
 import { attentionReference } from "../reference/attention.ts";
+import { cachedAttentionReference } from "../reference/cached_attention.ts";
 import { linearReference } from "../reference/linear.ts";
-import { openGpu, uniform } from "../support.ts";
+import { assertClose, openGpu, uniform } from "../support.ts";
+import { inputsOf, sized } from "./cached_case.ts";
 import { checkOp } from "./check_op.ts";
+import { runOp } from "./run_op.ts";
 
 const values = (shape: number[], seed: number) => ({
   shape,
@@ -46,6 +50,16 @@ for (const headDim of [4, 36]) {
     reference: (at) => attentionReference(at, { ...sizes, visible: (_row, t, s) => s <= t }),
     tolerance: TOLERANCE,
   });
+}
+
+// A cache of two splits, whose parts are the sums of a subgroup; and a block of queries.
+for (const seqLen of [1, 5]) {
+  const places = Array.from({ length: seqLen }, (_, t) => 590 + t);
+  const at = sized("", [1, seqLen, 600], [2, 1, 8], { places });
+  const inputs = inputsOf(at);
+  const { y } = await runOp(gpu, "flat", { inputs, op: (tape, t) => cachedAttention(tape, t, at) });
+  const heads = { q: inputs.q.values, k: inputs.k.values, v: inputs.v.values };
+  assertClose(y, cachedAttentionReference(heads, at), { what: "y of a cache", ...TOLERANCE });
 }
 
 const model = TINY_MODELS["like Llama, with grouped heads"]!;
