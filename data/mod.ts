@@ -7,6 +7,7 @@ export * from "./batch.ts";
 export * from "./career.ts";
 export { careerProblem } from "./career_check.ts";
 export { careersToJsonl, careerToJson } from "./career_json.ts";
+export * from "./chat_template.ts";
 export * from "./encode_resume.ts";
 export {
   isOccupation,
@@ -36,12 +37,12 @@ export { readGpt2Vocabulary } from "./tokenizer/gpt2_vocabulary.ts";
 export { type Llama2cVocabularyOptions, readLlama2cVocabulary } from "./tokenizer/llama2c.ts";
 export { RESUME_PATTERN } from "./tokenizer/pieces.ts";
 export { readSentencePiece } from "./tokenizer/sentencepiece.ts";
-export type { TextStream } from "./tokenizer/text_stream.ts";
+export { TextStream, type TextStreamOptions } from "./tokenizer/text_stream.ts";
 export {
   type DecodeOptions,
+  type Decoding,
   type EncodeOptions,
   PAD_TOKEN,
-  type TextStreamOptions,
   Tokenizer,
   type TokenizerOptions,
   type TokenizerRoles,

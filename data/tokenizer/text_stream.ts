@@ -1,15 +1,23 @@
 import type { DecodeStep } from "./decode_steps.ts";
+import type { DecodeOptions, Tokenizer } from "./tokenizer.ts";
+
+/** How to decode tokens as they come. */
+export interface TextStreamOptions extends DecodeOptions {
+  /** Tokens before those of the stream; their text is not returned. */
+  readonly after?: Iterable<number>;
+}
 
 /**
  * Text of tokens as they come. What it returns is final: no half of a character, no space that a
- * later token takes back. All that {@linkcode push} and {@linkcode end} return, joined, is the
- * text of all tokens at once.
+ * later token takes back. All that {@linkcode TextStream.push} and {@linkcode TextStream.end}
+ * return, joined, is what `tokenizer.decode()` makes of all tokens at once; with `after`, what
+ * they add to the text of those.
  *
  * Time is linear in the number of tokens.
  *
  * @example
  * ```ts ignore
- * const stream = tokenizer.textStream({ after: prompt });
+ * const stream = new TextStream(tokenizer, { after: prompt });
  * for (const id of generated) write(stream.push(id));
  * write(stream.end());
  * ```
@@ -20,12 +28,14 @@ export class TextStream {
   #ended = false;
 
   /**
-   * @param tokenOf Text of a token; `undefined` for one to leave out.
-   * @param steps Of the decoder, made for this text.
+   * @throws {RangeError} If an id of `after` is not in the vocabulary.
    */
-  constructor(tokenOf: (id: number) => string | undefined, steps: readonly DecodeStep[]) {
+  constructor(tokenizer: Tokenizer, options: TextStreamOptions = {}) {
+    const { after = [], ...decodeOptions } = options;
+    const { tokenOf, steps } = tokenizer.decoding(decodeOptions);
     this.#tokenOf = tokenOf;
     this.#steps = steps;
+    for (const id of after) this.push(id);
   }
 
   /**
@@ -54,9 +64,10 @@ export class TextStream {
 
   #run(pieces: readonly string[], from: number): string {
     let current = pieces;
-    for (const step of this.#steps.slice(from)) {
+    for (let i = from; i < this.#steps.length && current.length > 0; i++) {
       const next: string[] = [];
-      for (const piece of current) for (const result of step.push(piece)) next.push(result);
+      for (const piece of current)
+        for (const result of this.#steps[i]!.push(piece)) next.push(result);
       current = next;
     }
     return current.join("");

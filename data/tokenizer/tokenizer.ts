@@ -1,3 +1,4 @@
+import type { DecodeStep } from "./decode_steps.ts";
 import { type MakeDecoder, readDecoder } from "./decoder.ts";
 import { type EncodeText, loadEncoder } from "./library.ts";
 import { findRoles, type RoleIds, type RoleSources } from "./roles.ts";
@@ -30,10 +31,12 @@ export interface DecodeOptions {
   readonly skipSpecialTokens?: boolean;
 }
 
-/** How to decode tokens as they come. */
-export interface TextStreamOptions extends DecodeOptions {
-  /** Tokens before those of the stream; their text is not returned. */
-  readonly after?: Iterable<number>;
+/** How tokens become text. */
+export interface Decoding {
+  /** Text of a token; `undefined` if it is left out. */
+  readonly tokenOf: (id: number) => string | undefined;
+  /** Made anew for each text. */
+  readonly steps: readonly DecodeStep[];
 }
 
 /** Longest text encoded at once: one piece that long still encodes in seconds. */
@@ -166,16 +169,16 @@ export class Tokenizer {
    * @throws {RangeError} If an id is not in the vocabulary.
    */
   decode(ids: Iterable<number>, options: DecodeOptions = {}): string {
-    const stream = this.textStream(options);
+    const stream = new TextStream(this, options);
     const parts: string[] = [];
     for (const id of ids) parts.push(stream.push(id));
     parts.push(stream.end());
     return parts.join("");
   }
 
-  /** Decodes tokens as they come. */
-  textStream(options: TextStreamOptions = {}): TextStream {
-    const { after = [], skipSpecialTokens = false } = options;
+  /** What a {@linkcode TextStream} is made of. */
+  decoding(options: DecodeOptions = {}): Decoding {
+    const { skipSpecialTokens = false } = options;
     const tokenOf = (id: number): string | undefined => {
       const token = this.#tokens[id];
       if (token === undefined) {
@@ -185,9 +188,7 @@ export class Tokenizer {
       }
       return skipSpecialTokens && this.#special.has(id) ? undefined : token;
     };
-    const stream = new TextStream(tokenOf, this.#makeDecoder());
-    for (const id of after) stream.push(id);
-    return stream;
+    return { tokenOf, steps: this.#makeDecoder() };
   }
 }
 

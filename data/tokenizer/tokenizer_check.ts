@@ -25,7 +25,7 @@ export interface CheckedTokenizer {
 
 /** What is wrong with a `tokenizer.json`. */
 export function tokenizerError(rule: string, got: unknown): SyntaxError {
-  const text = brief(typeof got === "string" ? got : `${JSON.stringify(got)}`);
+  const text = brief(typeof got === "string" ? got : (JSON.stringify(got) ?? "nothing"));
   return new SyntaxError(`Cannot load a tokenizer: ${rule}, got ${text}`);
 }
 
