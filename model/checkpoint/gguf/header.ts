@@ -52,8 +52,8 @@ const LEAST_TENSOR_BYTES = 32;
 /**
  * Reads and checks the header of a GGUF file of version 2 or 3, little-endian.
  *
- * Reads about as many bytes as the header has, at most twice; nothing in it makes it allocate more
- * than a few times those.
+ * Holds at most about twice as many bytes as the header has; nothing in it makes it allocate more
+ * than those. Vocabularies stay as they are until they are asked for.
  *
  * @throws {SyntaxError} If it is anything else, names what it must not, or describes data that
  * overlap, are not aligned or lie outside of the file, naming file and field.
