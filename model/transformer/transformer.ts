@@ -2,8 +2,9 @@ import type { Gpu } from "../../engine/gpu.ts";
 import { add } from "../../engine/ops/add.ts";
 import { embedding } from "../../engine/ops/embedding.ts";
 import { rotaryTable } from "../../engine/ops/rotary.ts";
+import { TokenInput } from "../../engine/segments.ts";
 import type { Tape } from "../../engine/tape.ts";
-import { type Parameter, sizeOf, type Tensor } from "../../engine/tensor.ts";
+import { detach, type Parameter, sizeOf, type Tensor } from "../../engine/tensor.ts";
 import { drop, normalize, recordBlock } from "./block.ts";
 import { checkConfig, type ModelConfig } from "./config.ts";
 import type { ForwardInputs } from "./inputs.ts";
@@ -128,9 +129,9 @@ export class Transformer {
       );
     }
     const scope = { tape, inputs, config, training, rotaryTable: this.rotaryTable };
-    let x = embedding(tape, weights.embedding, inputs.tokens);
+    let x = lookUp(tape, weights.embedding, inputs.tokens);
     if (weights.positions !== undefined) {
-      x = add(tape, x, embedding(tape, weights.positions, inputs.positions));
+      x = add(tape, x, lookUp(tape, weights.positions, inputs.positions));
     }
     x = drop(scope, x, { rate: config.dropout, id: 0 });
     weights.blocks.slice(0, layer).forEach((block, index) => {
@@ -140,6 +141,11 @@ export class Transformer {
     });
     return layer === config.numBlocks ? normalize(scope, x, weights.norm) : x;
   }
+}
+
+/** Rows of a table; without segments, as inference has them, no gradient flows into it. */
+function lookUp(tape: Tape, table: Tensor, ids: TokenInput | Tensor): Tensor {
+  return embedding(tape, ids instanceof TokenInput ? table : detach(table), ids);
 }
 
 function createRotaryTable(gpu: Gpu, config: ModelConfig): Tensor | undefined {
