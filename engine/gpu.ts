@@ -1,3 +1,4 @@
+import { compileKernel, nameOf } from "./compile_kernel.ts";
 import { type AllocationFailure, DeviceMemory } from "./device_memory.ts";
 import { type BufferPart, resultsOf, transfersOf, unpack } from "./readback.ts";
 import type { AnyKernel } from "./tape.ts";
@@ -357,57 +358,13 @@ export class Gpu {
 
   /** The compiled pipeline of a kernel; compiled once for each choice of constants. */
   pipeline(kernel: AnyKernel, constants: unknown): Promise<GPUComputePipeline> {
-    const key = `${kernel.name}(${JSON.stringify(constants)})`;
+    const key = nameOf(kernel, constants);
     let pipeline = this.#pipelines.get(key);
     if (pipeline === undefined) {
-      pipeline = this.#compile(kernel, constants, key);
+      pipeline = compileKernel(this, kernel, constants);
       this.#pipelines.set(key, pipeline);
     }
     return pipeline;
-  }
-
-  async #compile(
-    kernel: AnyKernel,
-    constants: unknown,
-    label: string,
-  ): Promise<GPUComputePipeline> {
-    const entry = (binding: number, type: GPUBufferBindingType): GPUBindGroupLayoutEntry => ({
-      binding,
-      visibility: GPUShaderStage.COMPUTE,
-      buffer: { type },
-    });
-    const bindGroupLayout = this.device.createBindGroupLayout({
-      label: kernel.name,
-      entries: [
-        entry(0, "uniform"),
-        ...Object.values(kernel.buffers).map((access, index) =>
-          entry(index + 1, access === "read" ? "read-only-storage" : "storage"),
-        ),
-      ],
-    });
-    const code = kernel.code(constants as never);
-    if (code.includes("enable f16;") && !this.device.features.has("shader-f16")) {
-      const { description, device, vendor } = this.info;
-      throw new Error(
-        `Cannot compile ${kernel.name} for halves: the device must have shader-f16, got ${description || device || vendor}; use f32`,
-      );
-    }
-    // The module's own error belongs to this kernel, not to whatever runs next.
-    this.device.pushErrorScope("validation");
-    const module = this.device.createShaderModule({ label, code });
-    const moduleError = this.device.popErrorScope();
-    try {
-      return await this.device.createComputePipelineAsync({
-        label,
-        layout: this.device.createPipelineLayout({ bindGroupLayouts: [bindGroupLayout] }),
-        compute: { module },
-      });
-    } catch (cause) {
-      await moduleError.catch(() => null); // a lost device pops no scopes
-      this.check();
-      const what = cause instanceof Error ? cause.message : String(cause);
-      throw new Error(`Cannot compile ${label}: ${what}`, { cause });
-    }
   }
 
   /** Throws what the device reported since it was opened: its loss, or an error nobody caught. */
