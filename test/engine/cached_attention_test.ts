@@ -46,7 +46,7 @@ const CASES: readonly Case[] = [
     starts: [65, 0, 3, 10],
   }),
   sized("a few queries in chunks of heads", [2, 4, 140], [3, 1, 36], {
-    places: [130, 131, 132, 133, 64, 65, PADDING, PADDING],
+    places: [130, 131, 132, 133, 64, 65, 140, PADDING],
     starts: [3, 4, 5, 6, 0, 0, 0, 0],
   }),
   sized("a few nodes of a tree", [1, 4, 700], [2, 1, 8], {
@@ -54,8 +54,8 @@ const CASES: readonly Case[] = [
     ends: range(0, 700).map((s) => TREE_ENDS[s] ?? PADDING),
   }),
   sized("a wide head", [1, 1, 70], [2, 2, 64], { places: [69] }),
-  sized("a prompt", [2, 13, 20], [4, 2, 8], {
-    places: [...range(0, 13), ...range(5, 14), ...Array<number>(4).fill(PADDING)],
+  sized("a prompt, and one that is fed backwards", [2, 13, 20], [4, 2, 8], {
+    places: [...range(0, 13), ...range(5, 14).reverse(), 20, PADDING, 25, PADDING],
   }),
   sized("a chunk of windows across blocks", [1, 70, 140], [2, 2, 8], {
     places: range(60, 130),
