@@ -56,7 +56,8 @@ export const MATMUL_PARAMS = {
 
 const BUFFERS = { a: "read", b: "read", bias: "read", c: "read_write" } as const;
 
-const each = (count: number, line: (i: number) => string): string =>
+/** Lines of WGSL, one for each `i` below `count`. */
+export const each = (count: number, line: (i: number) => string): string =>
   Array.from({ length: count }, (_, i) => line(i)).join("\n      ");
 
 /** `c (+)= a · b (+ bias)`, one register tile a lane. */
