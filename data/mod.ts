@@ -55,4 +55,5 @@ export {
   type JsonRecord,
   tokenizerJsonOfVocabulary,
 } from "./tokenizer/vocabulary_json.ts";
+export { vocabularyOfTokenizerJson } from "./tokenizer/vocabulary_of_json.ts";
 export * from "./synthetic/mod.ts";
