@@ -166,7 +166,9 @@ function adviseOn({ kind, features, limits }: AdapterReport): string[] {
   }
   if (limits["maxStorageBufferBindingSize"]! < 2 ** 30) {
     const mib = Math.floor(limits["maxStorageBufferBindingSize"]! / 2 ** 20);
-    advice.push(`A single tensor holds at most ${mib} MiB here; larger ones must be split`);
+    advice.push(
+      `Kernels see at most ${mib} MiB of a tensor at a time: larger weights are taken in parts, larger activations are refused`,
+    );
   }
   return advice;
 }
