@@ -1,4 +1,4 @@
-import type { TextStream } from "../../data/tokenizer/text_stream.ts";
+import { TextStream } from "../../data/tokenizer/text_stream.ts";
 import type { Tokenizer } from "../../data/tokenizer/tokenizer.ts";
 import type { Gpu } from "../../engine/gpu.ts";
 import type { SamplerSettings } from "../../engine/ops/sampling.ts";
@@ -178,7 +178,7 @@ export class TextModel {
     const texts = prompts.map((prompt, index) => {
       const limit = Math.min(maxNewTokens, maxSeqLen - prompt.length);
       return new GeneratedText(firstRow + index, {
-        stream: this.tokenizer.textStream({ after: prompt, skipSpecialTokens: true }),
+        stream: new TextStream(this.tokenizer, { after: prompt, skipSpecialTokens: true }),
         stops: new StopStrings(stop),
         limit,
         endTokens,

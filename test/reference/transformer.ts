@@ -13,12 +13,12 @@ import { rotaryReference } from "./rotary.ts";
 /** Weights by Hugging Face name. */
 export type ReferenceWeights = Readonly<Record<string, Float64Array>>;
 
-/** Summed, weighted loss of a batch and every target's log-probability, in float64. */
+/** Final hidden states, weighted loss of a batch and every target's log-probability, in float64. */
 export function transformerReference(
   config: ModelConfig,
   weights: ReferenceWeights,
   { batch, randomness }: { batch: Batch; randomness?: Uint32Array },
-): { loss: number; logProbabilities: Float64Array } {
+): { hidden: Float64Array; loss: number; logProbabilities: Float64Array } {
   const { dModel, numBlocks, numHeads, numKvHeads, headDim, eps, theta } = config;
   const { numRows, seqLen, tokens, positions, ends, targets } = batch;
   const at = (name: string): Float64Array => weights[name]!;
@@ -87,13 +87,9 @@ export function transformerReference(
     x = sum(x, drop(mlp(norm(x, `${name}.post_attention_layernorm`), `${name}.mlp`)));
   }
   const output = config.tieEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight";
-  return crossEntropyReference({
-    x: norm(x, "model.norm"),
-    weight: at(output),
-    dModel,
-    targets,
-    weights: batch.weights,
-  });
+  const hidden = norm(x, "model.norm");
+  const given = { x: hidden, weight: at(output), dModel, targets, weights: batch.weights };
+  return { hidden, ...crossEntropyReference(given) };
 }
 
 function sum(a: Float64Array, b: Float64Array): Float64Array {
