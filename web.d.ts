@@ -135,6 +135,7 @@ declare const crypto: {
   readonly subtle: { digest(algorithm: "SHA-256", data: BufferSource): Promise<ArrayBuffer> };
 };
 
+declare function atob(text: string): string;
 declare function btoa(bytes: string): string;
 declare function queueMicrotask(callback: () => void): void;
 declare function structuredClone<T>(value: T): T;

@@ -108,7 +108,7 @@ export function readConfig(
 }
 
 /** The same configuration, once its sizes are known to fit together. */
-export function checked(config: ModelConfig, { file }: GgufMetadata): ModelConfig {
+function checked(config: ModelConfig, { file }: GgufMetadata): ModelConfig {
   try {
     checkConfig(config);
   } catch (error) {
