@@ -74,8 +74,12 @@ export async function createLanguageModel(
   });
 }
 
-/** The best checkpoint of a run that is still there, or the latest. */
-async function bestCheckpoint(runFolder: string): Promise<string> {
+/**
+ * Folder of the best checkpoint of a run that is still there, or of the latest.
+ *
+ * @throws {CliError} With exit code 5 if there is none.
+ */
+export async function bestCheckpoint(runFolder: string): Promise<string> {
   const latest = await latestCheckpoint(runFolder);
   if (latest === undefined) {
     throw new CliError(
