@@ -72,7 +72,7 @@ const FLOATS = wgsl`
       return max(valueOf(key) - scale.top, -1e30) * scale.inverseTemperature;
     }
 
-    // Below e^-87 floats are denormal, and the exp() of some adapters never reaches zero.
+    // Below e^-87 floats are denormal, of which each device makes what it likes.
     fn weightOf(exponent: f32) -> f32 { return select(exp(exponent), 0.0, exponent < -87.0); }
 
     fn countOf(isTrue: vec3<bool>) -> u32 { return dot(select(vec3u(), vec3u(1u), isTrue), vec3u(1u)); }`;
@@ -259,8 +259,8 @@ export const sampleKernel = kernel({
         let scale = Scale(valueOf(top.y), inverseTemperature);
         var floor = 0u;
         if (topK > 0.0) { floor = largestBound(&list, Goal(topK, false, 0u), scale, lane); }
-        if (topP < 1.0) { floor = max(floor, largestBound(&list, Goal(topP, true, floor), scale, lane)); }
-        keep(&list, min(floor, top.y), setting(row, 3u), scale);
+        if (topP < 1.0) { floor = largestBound(&list, Goal(topP, true, floor), scale, lane); }
+        keep(&list, floor, setting(row, 3u), scale);
         let seed = vec2u(settings[row * ${SETTINGS_FIELDS.length}u + 6u], settings[row * ${SETTINGS_FIELDS.length}u + 7u]);
         let bits = philox(vec4u(steps[row], 0u, 0u, ${STREAM}u), seed).x;
         token = firstBeyond(&list, f32(bits >> 8u) * ${2 ** -24}f, lane);

@@ -142,6 +142,23 @@ for (const name of NAMES) {
     assert.deepEqual(await draws({ topK: 1 }), [30]);
   });
 
+  test(`sampleTokens() ${name} takes top-p of what top-k left, to the last bit`, async () => {
+    // Weights 1, 0.5, 0.25 and, one bit below, what top-k leaves out: 0.85 of 1.75, not of 2.
+    const quarter = Math.fround(Math.log(0.25));
+    const below = new Float32Array(Uint32Array.of(0xbfb1_7219).buffer)[0]!;
+    assert.ok(below < quarter && quarter - below < 2e-7);
+    const rows = Array.from({ length: 60 }, (_, seed) => ({
+      logits: Float32Array.of(below, quarter, Math.log(0.5), 0),
+      settings: { temperature: 1, topK: 3, topP: 0.85, seed },
+    }));
+    assert.deepEqual(new Set((await sample(gpu, name, rows)).tokens), new Set([3, 2]));
+    const all = rows.map(({ logits, settings }) => ({
+      logits,
+      settings: { ...settings, topK: 0 },
+    }));
+    assert.deepEqual(new Set((await sample(gpu, name, all)).tokens), new Set([3, 2, 1]));
+  });
+
   test(`sampleTokens() ${name} never draws what is masked, by −3.4e38, −∞ or NaN`, async () => {
     const allowed = [5, 77, 300];
     const masks = [-3.4e38, -Infinity, NaN];
