@@ -22,13 +22,14 @@ export const RUNS_PER_BLOCK = 4;
 /** What a kernel must know to read a weight. */
 export interface WeightConstants {
   readonly weight: WeightStorage;
-  /** The greatest power of two up to 8 that divides `dIn`: how wide loads may be. */
+  /** A power of two up to 8 that divides `dIn`: how wide loads may be. */
   readonly alignment: number;
 }
 
-/** Largest of 1, 2, 4, 8 that divides the length of a row. */
-export function alignmentOf(dIn: number): number {
-  return [8, 4, 2].find((divisor) => dIn % divisor === 0) ?? 1;
+/** Alignment of a weight: the largest of 1, 2, 4, 8 that divides the length of a row and matters. */
+export function alignmentOf(weight: WeightStorage, dIn: number): number {
+  const useful = { f32: [8, 4], f16: [8, 2], bf16: [8, 2], int8: [8], int4: [8] }[weight];
+  return useful.find((divisor) => dIn % divisor === 0) ?? 1;
 }
 
 /** Whether rows come in blocks, padded to whole ones. */

@@ -30,9 +30,9 @@ const NT_LANES = 32;
 const NT_COLUMNS = 2;
 const NN_SLICES = 16;
 
-/** Columns of the outputs of one workgroup, by layout; and most rows, which 16 KiB hold. */
+/** Columns of the outputs of one workgroup, by layout, and most rows. */
 export const FEW_ROWS = {
-  nt: { columns: (LANES / NT_LANES) * NT_COLUMNS, rows: 8 },
+  nt: { columns: (LANES / NT_LANES) * NT_COLUMNS, rows: 4 },
   nn: { columns: (LANES / NN_SLICES) * RUN, rows: 2 },
 } as const;
 
@@ -65,7 +65,7 @@ function treeSum(count: number, { lanes, stride }: { lanes: number; stride: numb
       }`;
 }
 
-/** `c (+)= a · wᵀ (+ bias)` of up to 8 rows a workgroup. */
+/** `c (+)= a · wᵀ (+ bias)` of up to 4 rows a workgroup. */
 export const packedFewRowsNt = kernel({
   name: "packedFewRowsNt",
   params: PACKED_MATMUL_PARAMS,

@@ -6,6 +6,16 @@
  * One lane a pair; the dot product adds in ascending order, as the matrix product does.
  */
 import { kernel, paramsBinding } from "./kernel.ts";
+import { each } from "./linear_flat.wgsl.ts";
+import {
+  loadRun,
+  maskRun,
+  RUN,
+  type WeightConstants,
+  weightFunctions,
+  weightType,
+} from "./packed.wgsl.ts";
+import { elementOf } from "./packed_matmul_flat.wgsl.ts";
 import { wgsl } from "./wgsl.ts";
 
 const PARAMS = {
@@ -29,15 +39,17 @@ export const pairLogProbabilities = kernel({
     tokens: "read",
     y: "read_write",
   },
-  code: ({ workgroupSize }: { workgroupSize: number }) =>
+  code: ({ workgroupSize, ...constants }: WeightConstants & { readonly workgroupSize: number }) =>
     wgsl`
     ${paramsBinding(PARAMS)}
     @group(0) @binding(1) var<storage, read> x: array<f32>;             // [numRows, dModel]
-    @group(0) @binding(2) var<storage, read> weight: array<f32>;        // [tokenEnd - tokenBegin, dModel]
+    @group(0) @binding(2) var<storage, read> b: array<${weightType(constants)}>;  // [tokenEnd - tokenBegin, dModel], packed
     @group(0) @binding(3) var<storage, read> statistics: array<vec4f>;  // [numRows]: top, total
     @group(0) @binding(4) var<storage, read> rows: array<u32>;          // [numPairs]
     @group(0) @binding(5) var<storage, read> tokens: array<u32>;        // [numPairs]
     @group(0) @binding(6) var<storage, read_write> y: array<f32>;       // [numPairs]
+
+    ${weightFunctions(constants)}
 
     @compute @workgroup_size(${workgroupSize})
     fn main(
@@ -51,10 +63,14 @@ export const pairLogProbabilities = kernel({
       let token = min(tokens[j], params.vocabSize - 1u);
       if (token < params.tokenBegin || token >= params.tokenEnd) { return; }
       let xAt = row * params.dModel;
-      let weightAt = (token - params.tokenBegin) * params.dModel;
+      let weightRow = token - params.tokenBegin;
       var logit = 0.0;
-      for (var i = 0u; i < params.dModel; i++) {
-        logit = fma(x[xAt + i], weight[weightAt + i], logit);
+      let numRuns = (params.dModel + ${RUN - 1}u) / ${RUN}u;
+      for (var run = 0u; run < numRuns; run++) {
+        let k = run * ${RUN}u;
+        ${loadRun(constants, { name: "v", row: "weightRow", run: "run", width: "params.dModel" })}
+        ${maskRun(constants, { from: "v", to: "w", k: "k", width: "params.dModel" })}
+        ${each(RUN, (i) => `logit = fma(select(0.0, x[xAt + min(k + ${i}u, params.dModel - 1u)], k + ${i}u < params.dModel), ${elementOf("w", i)}, logit);`)}
       }
       y[j] = logit - (statistics[row].x + log(statistics[row].y));
     }`,

@@ -4,6 +4,8 @@ import {
   embeddingForward,
   TILED_COLUMNS,
 } from "../../shaders/embedding.wgsl.ts";
+import { checkFrozen, isPacked } from "./packed_matmul.ts";
+import { packedEmbedding } from "./packed_embedding.ts";
 import { lanesOf } from "../lanes.ts";
 import { TokenInput } from "../segments.ts";
 import { part, rowChunks } from "../split.ts";
@@ -22,9 +24,11 @@ import { checkFloat32 } from "./activation_gradient.ts";
  * at once is taken in parts of its rows.
  *
  * @param tape Where to record.
- * @param table `[vocabSize, dModel]`, f32 or f16.
+ * @param table `[vocabSize, dModel]`, f32 or f16; frozen ones also bf16, int8 or int4.
  * @param tokens Ids with their segments; a u32 tensor of ids alone serves a frozen table.
- * @returns `[numTokens, dModel]`, or the shape of the ids with `dModel` appended; stored as `table`.
+ * @param options `dtype`: what to store rows as; f32 unpacks any frozen table.
+ *   `@default {f16 if the table is, else f32}`
+ * @returns `[numTokens, dModel]`, or the shape of the ids with `dModel` appended, in `dtype`.
  * @throws {RangeError} If `table` is no matrix, or not of the tokens' vocabulary.
  * @throws {TypeError} If the ids are not u32, or have no segments while `table` needs a gradient.
  *
@@ -35,15 +39,30 @@ import { checkFloat32 } from "./activation_gradient.ts";
  * tokens.write(batch.tokens); // before each step
  * ```
  */
-export function embedding(tape: Tape, table: Tensor, tokens: TokenInput | Tensor): Tensor {
+export function embedding(
+  tape: Tape,
+  table: Tensor,
+  tokens: TokenInput | Tensor,
+  { dtype = table.dtype === "f16" ? "f16" : "f32" }: { readonly dtype?: "f32" | "f16" } = {},
+): Tensor {
   const ids = tokens instanceof TokenInput ? tokens.ids : tokens;
   const [vocabSize = 0, dModel = 0] = table.shape;
   check(table, tokens, ids);
   const y = tape.activation([...ids.shape, dModel], {
     label: `embedding(${table.label})`,
-    dtype: table.dtype,
+    dtype,
     from: [table],
   });
+  if (dtype === "f32" && isPacked(table, y)) {
+    checkFrozen("embedding()", table);
+    packedEmbedding(tape, { table, ids, y });
+    return y;
+  }
+  if (table.dtype !== dtype) {
+    throw new TypeError(
+      `Cannot apply embedding() to table ${describe(table)}: rows must be stored as f32 or as the table is, got ${dtype}`,
+    );
+  }
   const numTokens = sizeOf(ids.shape);
   // Every id lies in one part of the table: each row of y is written once.
   for (const range of rowChunks(table, tape.maxBindingBytes)) {

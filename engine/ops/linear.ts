@@ -1,4 +1,5 @@
 import { matmul } from "./matmul.ts";
+import { checkFrozen, isPacked } from "./packed_matmul.ts";
 import { sumColumns } from "./sum_columns.ts";
 import { part, rowChunks } from "../split.ts";
 import type { Tape } from "../tape.ts";
@@ -15,15 +16,19 @@ import { checkFloat32 } from "./activation_gradient.ts";
  *
  * @param tape Where to record.
  * @param x Activations, `[…, dIn]`, f32 or f16.
- * @param weight `[dOut, dIn]`, stored as `x`.
+ * @param weight `[dOut, dIn]`, stored as `x`; frozen ones also as f16, bf16, int8 or int4 where `x`
+ *   is f32.
  * @param bias `[dOut]`, stored as `x`; none if absent.
  * @returns `[…, dOut]`, stored as `x`.
  * @throws {RangeError} If the shapes or dtypes do not fit.
+ * @throws {TypeError} If a packed weight needs a gradient.
  */
 export function linear(tape: Tape, x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   const dIn = x.shape.at(-1) ?? 0;
   const [dOut = 0, weightIn = 0] = weight.shape;
-  if (weight.shape.length !== 2 || weightIn !== dIn || weight.dtype !== x.dtype) {
+  const isFrozen = x.dtype === "f32" && isPacked(weight, x);
+  const isStored = isFrozen || weight.dtype === x.dtype;
+  if (weight.shape.length !== 2 || weightIn !== dIn || !isStored) {
     throw new RangeError(
       `Cannot apply linear() to x ${describe(x)}: weight must be [dOut, ${dIn}] ${x.dtype}, got ${describe(weight)}`,
     );
@@ -33,6 +38,7 @@ export function linear(tape: Tape, x: Tensor, weight: Tensor, bias?: Tensor): Te
       `Cannot apply linear() with weight ${describe(weight)}: bias must be [${dOut}] ${x.dtype}, got ${describe(bias)}`,
     );
   }
+  if (isFrozen) checkFrozen("linear()", weight);
   const y = tape.activation([...x.shape.slice(0, -1), dOut], {
     label: `linear(${weight.label})`,
     dtype: x.dtype,

@@ -7,6 +7,7 @@ import { fittingRows, part, type Range } from "../split.ts";
 import type { Tape } from "../tape.ts";
 import { bytesOf, describe, isParameter, sizeOf, type Tensor } from "../tensor.ts";
 import { matmul } from "./matmul.ts";
+import { checkFrozen, isPacked } from "./packed_matmul.ts";
 import { sumColumns } from "./sum_columns.ts";
 import { checkFloat32 } from "./activation_gradient.ts";
 
@@ -14,7 +15,10 @@ import { checkFloat32 } from "./activation_gradient.ts";
 export interface CrossEntropyInputs {
   /** Final hidden states, `[numTokens, dModel]` f32. */
   readonly x: Tensor;
-  /** Output embedding, `[vocabSize, dModel]` f32; a parameter if it carries a gradient. */
+  /**
+   * Output embedding, `[vocabSize, dModel]` f32; a parameter if it carries a gradient. Frozen ones
+   * also f16, bf16, int8 or int4.
+   */
   readonly weight: Tensor;
   /** Token to predict, `[numTokens]` u32; anything from vocabSize up is ignored. */
   readonly targets: Tensor;
@@ -81,6 +85,7 @@ export function linearCrossEntropy(
     );
   }
   checkDtypes({ x, weight, targets, weights });
+  if (isPacked(weight, x)) checkFrozen("linearCrossEntropy()", weight);
   if (weight.needsGradient && !isParameter(weight)) {
     throw new TypeError(
       `Cannot differentiate linearCrossEntropy(): weight "${weight.label}" must be a parameter, got an activation`,
@@ -124,7 +129,8 @@ export function linearCrossEntropy(
 /** A kernel that reads f32 reads anything as f32, and WebGPU does not object. */
 function checkDtypes({ targets, ...floats }: CrossEntropyInputs): void {
   for (const tensor of Object.values<Tensor>(floats)) {
-    if (tensor.dtype === "f32") continue;
+    if (tensor.dtype === "f32" || (tensor === floats.weight && isPacked(tensor, floats.x)))
+      continue;
     throw new TypeError(
       `Cannot apply linearCrossEntropy(): "${tensor.label}" must be f32, got ${describe(tensor)}`,
     );

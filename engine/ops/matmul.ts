@@ -1,24 +1,9 @@
-import { type Layout, type MATMUL_PARAMS, matmulFlat } from "../../shaders/linear_flat.wgsl.ts";
+import { type Layout, matmulFlat } from "../../shaders/linear_flat.wgsl.ts";
 import { MATMUL_TILE, matmulTiled } from "../../shaders/linear_tiled.wgsl.ts";
-import type { Range } from "../split.ts";
 import type { Tape } from "../tape.ts";
-import { describe, storageOf, type Tensor } from "../tensor.ts";
-
-/** Operands of {@linkcode matmul}. */
-export interface MatmulOperands {
-  /** `[m, k]`, or `[k, m]` under `"tn"`. */
-  readonly a: Tensor;
-  /** `[k, n]`, or `[n, k]` under `"nt"`. */
-  readonly b: Tensor;
-  /** `[m, n]`. */
-  readonly c: Tensor;
-  /** As wide as the whole of `c`, added to every row. */
-  readonly bias?: Tensor | undefined;
-  /** Columns of `a` to read, as if it had no others. @default {all} */
-  readonly aColumns?: Range;
-  /** Columns of `c` to write, as if it had no others. @default {all} */
-  readonly cColumns?: Range;
-}
+import { storageOf } from "../tensor.ts";
+import { type MatmulOperands, matmulParams, unfit } from "./matmul_params.ts";
+import { isPacked, MOST_FEW_ROWS, packedMatmul } from "./packed_matmul.ts";
 
 /**
  * Register tiles of the flat variant, rows × columns: the fastest measured on Mesa's software
@@ -34,7 +19,8 @@ const FLAT_LANES = 8;
  *
  *     nn  c = a · b        nt  c = a · bᵀ        tn  c = aᵀ · b
  *
- * Products are summed in f32, in ascending order of `k`.
+ * Products are summed in f32, in ascending order of `k`; but a few rows in the tiled variant as
+ * {@linkcode packedMatmul} has it, which takes them, and weights that are packed.
  *
  * @param tape Where to record.
  * @param layout Which operand is transposed.
@@ -48,7 +34,13 @@ export function matmul(
   { accumulate = false, ...operands }: MatmulOperands & { readonly accumulate?: boolean },
 ): void {
   const { a, b, c, bias } = operands;
-  const params = paramsOf(layout, operands);
+  const params = matmulParams(layout, operands);
+  const isDecoding = layout === "nt" && a.dtype === "f32" && params.numRows <= MOST_FEW_ROWS;
+  if (layout !== "tn" && (isPacked(b, a) || (isDecoding && b.dtype === "f32"))) {
+    packedMatmul(tape, layout, { ...operands, accumulate });
+    return;
+  }
+  if (a.dtype !== b.dtype) throw unfit(layout, operands);
   const constants = {
     layout,
     storage: storageOf(a),
@@ -74,42 +66,4 @@ export function matmul(
     buffers,
     workgroups: Math.ceil(numRows / tileRows) * tilesAcross,
   });
-}
-
-/** Sizes of a product, and where its windows lie. */
-function paramsOf(
-  layout: Layout,
-  { a, b, c, aColumns, cColumns }: MatmulOperands,
-): Record<keyof typeof MATMUL_PARAMS, number> {
-  const [aRows, aStride] = fold(a);
-  const [bRows, bColumns] = fold(b);
-  const [cRows, cStride] = fold(c);
-  const { begin: aBegin, end: aEnd } = aColumns ?? { begin: 0, end: aStride };
-  const { begin: cBegin, end: cEnd } = cColumns ?? { begin: 0, end: cStride };
-  const aWidth = aEnd - aBegin;
-  const [numRows, depth] = layout === "tn" ? [aWidth, aRows] : [aRows, aWidth];
-  const [numColumns, bDepth] = layout === "nt" ? [bRows, bColumns] : [bColumns, bRows];
-  if (
-    depth !== bDepth ||
-    cRows !== numRows ||
-    cEnd - cBegin !== numColumns ||
-    a.dtype !== b.dtype ||
-    aEnd > aStride ||
-    cEnd > cStride
-  ) {
-    const windows =
-      (aColumns ?? cColumns)
-        ? ` (columns [${aBegin}, ${aEnd}) of a and [${cBegin}, ${cEnd}) of c)`
-        : "";
-    throw new RangeError(
-      `Cannot multiply (${layout}) a ${describe(a)} by b ${describe(b)} into c ${describe(c)}${windows}: shapes and dtypes must fit`,
-    );
-  }
-  return { numRows, numColumns, depth, aStride, aBegin, cStride, cBegin };
-}
-
-/** All axes but the last as one. */
-function fold({ shape }: Tensor): [number, number] {
-  const columns = shape.at(-1) ?? 1;
-  return [shape.slice(0, -1).reduce((product, length) => product * length, 1), columns];
 }

@@ -21,8 +21,8 @@ const FLAT_ROWS = 8;
 const FLAT_COLUMNS = { f32: 2, f16: 4, bf16: 4, int8: 4, int4: 4 } as const;
 const FLAT_LANES = 8;
 
-/** Rows up to which the tiled variant reads weights once, instead of tiles of 64 rows. */
-const MOST_FEW_ROWS = 8;
+/** Rows up to which a kernel that reads weights side by side is the faster one, f32 ones too. */
+export const MOST_FEW_ROWS = 8;
 
 /** What one product has in common whatever its kernel. */
 interface Product {
@@ -59,9 +59,10 @@ export function packedMatmul(
 ): void {
   const { a, b, c, bias } = operands;
   const params = matmulParams(layout, operands);
+  const weight = weightStorageOf(b);
   const constants = {
-    weight: weightStorageOf(b),
-    alignment: alignmentOf(layout === "nt" ? params.depth : params.numColumns),
+    weight,
+    alignment: alignmentOf(weight, layout === "nt" ? params.depth : params.numColumns),
     accumulate,
     bias: bias !== undefined,
   };
@@ -93,6 +94,18 @@ export function weightStorageOf(weight: Tensor): WeightStorage {
 export function isPacked(weight: Tensor, x: Pick<Tensor, "dtype">): boolean {
   const { dtype } = weight;
   return dtype === "f16" ? x.dtype === "f32" : dtype !== "f32" && dtype !== "u32";
+}
+
+/**
+ * Checks that a packed weight is frozen.
+ *
+ * @throws {TypeError} If it is to be trained.
+ */
+export function checkFrozen(op: string, weight: Tensor): void {
+  if (!weight.needsGradient) return;
+  throw new TypeError(
+    `Cannot differentiate ${op}: packed weights must be frozen, got "${weight.label}" ${describe(weight)} that needs a gradient; train an adapter beside it, or hold it as f32`,
+  );
 }
 
 function dispatchFlat(tape: Tape, layout: PackedLayout, product: Product): void {

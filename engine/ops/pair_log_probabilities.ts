@@ -1,14 +1,16 @@
 import { pairLogProbabilities as kernel } from "../../shaders/pair_log_probabilities.wgsl.ts";
+import { alignmentOf } from "../../shaders/packed.wgsl.ts";
 import { part, rowChunks } from "../split.ts";
 import type { Tape } from "../tape.ts";
 import { describe, sizeOf, type Tensor } from "../tensor.ts";
+import { weightStorageOf } from "./packed_matmul.ts";
 import { runningSoftmax, tilesOf } from "./linear_cross_entropy.ts";
 
 /** What {@linkcode pairLogProbabilities} works on. */
 export interface PairInputs {
   /** Hidden states, `[numRows, dModel]` f32. */
   readonly x: Tensor;
-  /** Output embedding, `[vocabSize, dModel]` f32. */
+  /** Output embedding, `[vocabSize, dModel]`: f32, f16, bf16, int8 or int4. */
   readonly weight: Tensor;
   /** Row of each pair, `[numPairs]` u32. */
   readonly rows: Tensor;
@@ -46,9 +48,9 @@ export function pairLogProbabilities(
         `got weight ${describe(weight)}, rows ${describe(rows)}, tokens ${describe(tokens)}`,
     );
   }
-  if (x.dtype !== "f32" || weight.dtype !== "f32" || rows.dtype !== "u32") {
+  if (x.dtype !== "f32" || weight.dtype === "u32" || rows.dtype !== "u32") {
     throw new TypeError(
-      `Cannot apply pairLogProbabilities(): x and weight must be f32 and pairs u32, got ${x.dtype}, ${weight.dtype} and ${rows.dtype}`,
+      `Cannot apply pairLogProbabilities(): x must be f32, weight no u32 and pairs u32, got ${x.dtype}, ${weight.dtype} and ${rows.dtype}`,
     );
   }
   const { statistics } = runningSoftmax(
@@ -58,11 +60,13 @@ export function pairLogProbabilities(
   );
   const numPairs = sizeOf(rows.shape);
   const y = tape.activation([numPairs], { label: "pair log-probabilities" });
+  const storage = weightStorageOf(weight);
+  const alignment = alignmentOf(storage, dModel);
   // Every token lies in one part of the weight: each pair is written once.
   for (const range of rowChunks(weight, tape.maxBindingBytes)) {
     const { begin: tokenBegin, end: tokenEnd } = range;
     tape.dispatch(kernel, {
-      constants: { workgroupSize: WORKGROUP_SIZE },
+      constants: { weight: storage, alignment, workgroupSize: WORKGROUP_SIZE },
       params: { numPairs, numRows, vocabSize, dModel, tokenBegin, tokenEnd },
       buffers: { x, weight: part(weight, range), statistics, rows, tokens, y },
       workgroups: Math.ceil(numPairs / WORKGROUP_SIZE),

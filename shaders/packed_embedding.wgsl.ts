@@ -1,0 +1,55 @@
+/**
+ * Rows of a packed table, looked up by id and unpacked to f32.
+ *
+ *     y[t] = table[ids[t]]
+ */
+import { kernel, paramsBinding } from "./kernel.ts";
+import { each } from "./linear_flat.wgsl.ts";
+import { loadRun, RUN, type WeightConstants, weightFunctions, weightType } from "./packed.wgsl.ts";
+import { elementOf } from "./packed_matmul_flat.wgsl.ts";
+import { wgsl } from "./wgsl.ts";
+
+const PARAMS = {
+  numTokens: "u32",
+  vocabSize: "u32",
+  dModel: "u32",
+  rowBegin: "u32",
+  rowEnd: "u32",
+} as const;
+
+/**
+ * `y`, a workgroup a token; an id beyond the vocabulary reads its last row. The table bound holds
+ * rows `[rowBegin, rowEnd)`; tokens of other rows are left to other dispatches.
+ */
+export const packedEmbedding = kernel({
+  name: "packedEmbedding",
+  params: PARAMS,
+  buffers: { table: "read", ids: "read", y: "read_write" },
+  code: (constants: WeightConstants & { readonly workgroupSize: number }) =>
+    wgsl`
+    ${paramsBinding(PARAMS)}
+    @group(0) @binding(1) var<storage, read> b: array<${weightType(constants)}>;  // packed table
+    @group(0) @binding(2) var<storage, read> ids: array<u32>;                     // [numTokens]
+    @group(0) @binding(3) var<storage, read_write> y: array<f32>;                 // [numTokens, dModel]
+
+    ${weightFunctions(constants)}
+
+    @compute @workgroup_size(${constants.workgroupSize})
+    fn main(
+      @builtin(workgroup_id) workgroup: vec3u,
+      @builtin(num_workgroups) grid: vec3u,
+      @builtin(local_invocation_index) lane: u32,
+    ) {
+      let token = workgroup.y * grid.x + workgroup.x;
+      if (token >= params.numTokens) { return; }
+      let id = min(ids[token], params.vocabSize - 1u);
+      if (id < params.rowBegin || id >= params.rowEnd) { return; }
+      let row = id - params.rowBegin;
+      let numRuns = (params.dModel + ${RUN - 1}u) / ${RUN}u;
+      for (var run = lane; run < numRuns; run += ${constants.workgroupSize}u) {
+        ${loadRun(constants, { name: "w", row: "row", run: "run", width: "params.dModel" })}
+        let column = run * ${RUN}u;
+        ${each(RUN, (i) => `if (column + ${i}u < params.dModel) { y[token * params.dModel + column + ${i}u] = ${elementOf("w", i)}; }`)}
+      }
+    }`,
+});
