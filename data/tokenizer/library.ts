@@ -35,6 +35,7 @@ export type EncodeText = (text: string, addSpecialTokens: boolean) => number[];
 export function loadEncoder(json: object, checked: CheckedTokenizer): EncodeText {
   const root = jsonRecord(json, "the content");
   checkSteps(root);
+  const model = libraryModel(checked);
   try {
     const tokenizer = new HuggingFaceTokenizer(
       {
@@ -43,7 +44,7 @@ export function loadEncoder(json: object, checked: CheckedTokenizer): EncodeText
         post_processor: root["post_processor"] ?? null,
         decoder: null,
         added_tokens: root["added_tokens"] ?? [],
-        model: libraryModel(checked),
+        model,
       },
       {},
     );

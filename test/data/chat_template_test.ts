@@ -150,10 +150,6 @@ const HOSTILE: readonly [template: string, error: typeof RangeError | typeof Syn
     RangeError,
   ],
   ["{% for a in range(9999) %}{{ messages[0].content[0:1] }}{% endfor %}", RangeError],
-  [
-    "{% for a in range(9999) %}{% if 'y' in messages[0].content %}{% endif %}{% endfor %}",
-    RangeError,
-  ],
   ["{% for a in range(9999) %}{% set b = range(9999)|sort %}{% endfor %}", RangeError],
   [
     "{% for a in range(9999) %}{% set b = messages[0].content.split('o') %}{% endfor %}",
