@@ -17,20 +17,28 @@ const FORWARD_PARAMS = { numRows: "u32", numColumns: "u32", eps: "f32" } as cons
 const BACKWARD_PARAMS = { numRows: "u32", numColumns: "u32" } as const;
 const WEIGHT_PARAMS = { numRows: "u32", numColumns: "u32", chunkRows: "u32" } as const;
 
+/** How the tensors of an RMS norm are stored. */
+export interface RmsNormStorage {
+  /** Of `x`, `y` and their gradients. */
+  readonly storage: Storage;
+  /** Of `weight`. */
+  readonly weightStorage: Storage;
+}
+
 /** `x` → `y` and `rstd`; sums in f32 whatever the storage. */
 export const rmsNormForward = kernel({
   name: "rmsNormForward",
   params: FORWARD_PARAMS,
   buffers: { x: "read", weight: "read", y: "read_write", rstd: "read_write" },
-  code: ({ storage, ...constants }: RowConstants & { readonly storage: Storage }) => {
+  code: ({ storage, weightStorage, ...constants }: RowConstants & RmsNormStorage) => {
     const walk = walkRows(constants);
     return wgsl`
-    ${enableF16(storage)}
+    ${enableF16(storage === "f16" ? storage : weightStorage)}
     ${paramsBinding(FORWARD_PARAMS)}
-    @group(0) @binding(1) var<storage, read> x: array<${storage}>;           // [numRows, numColumns]
-    @group(0) @binding(2) var<storage, read> weight: array<${storage}>;      // [numColumns]
-    @group(0) @binding(3) var<storage, read_write> y: array<${storage}>;     // [numRows, numColumns]
-    @group(0) @binding(4) var<storage, read_write> rstd: array<f32>;         // [numRows]
+    @group(0) @binding(1) var<storage, read> x: array<${storage}>;             // [numRows, numColumns]
+    @group(0) @binding(2) var<storage, read> weight: array<${weightStorage}>;  // [numColumns]
+    @group(0) @binding(3) var<storage, read_write> y: array<${storage}>;       // [numRows, numColumns]
+    @group(0) @binding(4) var<storage, read_write> rstd: array<f32>;           // [numRows]
 
     ${walk.functions}
 
@@ -62,15 +70,21 @@ export const rmsNormBackwardInput = kernel({
   name: "rmsNormBackwardInput",
   params: BACKWARD_PARAMS,
   buffers: { x: "read", weight: "read", rstd: "read", dy: "read", dx: "read_write" },
-  code: ({ accumulate, ...constants }: RowConstants & { readonly accumulate: boolean }) => {
+  code: ({
+    storage,
+    weightStorage,
+    accumulate,
+    ...constants
+  }: RowConstants & RmsNormStorage & { readonly accumulate: boolean }) => {
     const walk = walkRows(constants);
     return wgsl`
+    ${enableF16(storage === "f16" ? storage : weightStorage)}
     ${paramsBinding(BACKWARD_PARAMS)}
-    @group(0) @binding(1) var<storage, read> x: array<f32>;         // [numRows, numColumns]
-    @group(0) @binding(2) var<storage, read> weight: array<f32>;    // [numColumns]
-    @group(0) @binding(3) var<storage, read> rstd: array<f32>;      // [numRows]
-    @group(0) @binding(4) var<storage, read> dy: array<f32>;        // [numRows, numColumns]
-    @group(0) @binding(5) var<storage, read_write> dx: array<f32>;  // [numRows, numColumns]
+    @group(0) @binding(1) var<storage, read> x: array<${storage}>;             // [numRows, numColumns]
+    @group(0) @binding(2) var<storage, read> weight: array<${weightStorage}>;  // [numColumns]
+    @group(0) @binding(3) var<storage, read> rstd: array<f32>;                 // [numRows]
+    @group(0) @binding(4) var<storage, read> dy: array<${storage}>;            // [numRows, numColumns]
+    @group(0) @binding(5) var<storage, read_write> dx: array<${storage}>;      // [numRows, numColumns]
 
     ${walk.functions}
 
@@ -84,13 +98,13 @@ export const rmsNormBackwardInput = kernel({
       let r = rstd[min(row, params.numRows - 1u)];
       var dot = 0.0;  // Σ g · x
       ${walk.eachColumn} {
-        dot = fma(dy[begin + i] * weight[i], x[begin + i], dot);
+        dot = fma(f32(dy[begin + i]) * f32(weight[i]), f32(x[begin + i]), dot);
       }
       let mean = rowSum(dot, lane) * r / f32(params.numColumns);
       if (isRow) {
         ${walk.eachColumn} {
-          let g = dy[begin + i] * weight[i];
-          ${storeOrAdd("dx[begin + i]", "r * (g - x[begin + i] * r * mean)", accumulate)}
+          let g = f32(dy[begin + i]) * f32(weight[i]);
+          ${storeOrAdd("dx[begin + i]", "r * (g - f32(x[begin + i]) * r * mean)", accumulate, storage)}
         }
       }
     }`;
@@ -102,12 +116,19 @@ export const rmsNormBackwardWeight = kernel({
   name: "rmsNormBackwardWeight",
   params: WEIGHT_PARAMS,
   buffers: { x: "read", rstd: "read", dy: "read", partial: "read_write" },
-  code: ({ workgroupSize }: { readonly workgroupSize: number }) =>
+  code: ({
+    storage,
+    workgroupSize,
+  }: {
+    readonly storage: Storage;
+    readonly workgroupSize: number;
+  }) =>
     wgsl`
+    ${enableF16(storage)}
     ${paramsBinding(WEIGHT_PARAMS)}
-    @group(0) @binding(1) var<storage, read> x: array<f32>;              // [numRows, numColumns]
+    @group(0) @binding(1) var<storage, read> x: array<${storage}>;       // [numRows, numColumns]
     @group(0) @binding(2) var<storage, read> rstd: array<f32>;           // [numRows]
-    @group(0) @binding(3) var<storage, read> dy: array<f32>;             // [numRows, numColumns]
+    @group(0) @binding(3) var<storage, read> dy: array<${storage}>;      // [numRows, numColumns]
     @group(0) @binding(4) var<storage, read_write> partial: array<f32>;  // [numChunks, numColumns]
 
     @compute @workgroup_size(${workgroupSize})
@@ -125,7 +146,7 @@ export const rmsNormBackwardWeight = kernel({
       var sum = 0.0;
       for (var row = begin; row < min(begin + params.chunkRows, params.numRows); row++) {
         let i = row * params.numColumns + column;
-        sum = fma(dy[i] * rstd[row], x[i], sum);
+        sum = fma(f32(dy[i]) * rstd[row], f32(x[i]), sum);
       }
       partial[chunk * params.numColumns + column] = sum;
     }`,

@@ -26,6 +26,6 @@ export const scaleKernel = kernel({
     ${mainOfElements(
       constants,
       "params.length",
-      storeOrAdd("y[i]", "T(params.factor * f32(x[i]))", constants.accumulate),
+      storeOrAdd("y[i]", "params.factor * f32(x[i])", constants.accumulate, constants.storage),
     )}`,
 });

@@ -8,7 +8,7 @@ import { rowConstants } from "./rows.ts";
 import { chunksOf, COLUMN_WORKGROUP_SIZE, sumChunks } from "./sum_columns.ts";
 import type { Tape } from "../tape.ts";
 import { describe, sizeOf, storageOf, type Tensor } from "../tensor.ts";
-import { checkFloat32 } from "./activation_gradient.ts";
+import { addActivationGradient } from "./activation_gradient.ts";
 
 /** Options of {@linkcode rmsNorm}. */
 export interface RmsNormOptions {
@@ -26,17 +26,17 @@ export interface RmsNormOptions {
  *
  *     y = x · weight / √(mean(x²) + eps)
  *
- * Sums in f32. Keeps one f32 per row for the backward pass and recomputes the rest.
- * Differentiable in `x` and `weight` when stored as f32.
+ * Sums in f32. Keeps one f32 per row for the backward pass and recomputes the rest. Differentiable
+ * in `x`, whose gradient is stored as `x`, and `weight`.
  *
  * @see {@link https://arxiv.org/abs/1910.07467 | Zhang & Sennrich, 2019}
  *
  * @param tape Where to record.
  * @param x Activations, `[…, dModel]`, f32 or f16.
- * @param weight Gain, `[dModel]`, or as long as a group, stored as `x`.
+ * @param weight Gain, `[dModel]`, or as long as a group, f32 or stored as `x`.
  * @param options Numerical options.
  * @returns Normalized activations, shaped and stored as `x`.
- * @throws {RangeError} If `weight` does not divide `[dModel]` or is not stored as `x`.
+ * @throws {RangeError} If `weight` does not divide `[dModel]`, or is stored otherwise.
  *
  * @example Pre-normalization of the residual stream
  * ```ts ignore
@@ -51,7 +51,8 @@ export function rmsNorm(
 ): Tensor {
   const width = x.shape.at(-1) ?? 0;
   const [numColumns = 0] = weight.shape;
-  if (weight.shape.length !== 1 || width % numColumns !== 0 || weight.dtype !== x.dtype) {
+  const fits = weight.dtype === x.dtype || weight.dtype === "f32";
+  if (weight.shape.length !== 1 || width % numColumns !== 0 || !fits) {
     throw new RangeError(
       `Cannot apply rmsNorm() to x ${describe(x)}: ` +
         `weight must be [${width}] ${x.dtype}, or divide that, got ${describe(weight)}`,
@@ -61,17 +62,21 @@ export function rmsNorm(
   const label = `rmsNorm(${weight.label})`;
   const y = tape.activation(x.shape, { label, dtype: x.dtype, from: [x, weight] });
   const rstd = tape.activation([numRows], { label: `${label} rstd` });
-  const constants = rowConstants(tape.variant);
+  const storage = storageOf(x);
+  const constants = {
+    ...rowConstants(tape.variant),
+    storage,
+    weightStorage: storageOf(weight),
+  };
   const workgroups = rowWorkgroups(constants, numRows);
   tape.dispatch(rmsNormForward, {
-    constants: { ...constants, storage: storageOf(x) },
+    constants,
     params: { numRows, numColumns, eps },
     buffers: { x, weight, y, rstd },
     workgroups,
   });
   tape.onBackward(y, (dy) => {
-    checkFloat32(y);
-    tape.addGradient(x, (dx, accumulate) =>
+    addActivationGradient(tape, x, (dx, accumulate) =>
       tape.dispatch(rmsNormBackwardInput, {
         constants: { ...constants, accumulate },
         params: { numRows, numColumns },
@@ -85,7 +90,7 @@ export function rmsNorm(
         label: `partial ${dWeight.label}`,
       });
       tape.dispatch(rmsNormBackwardWeight, {
-        constants: { workgroupSize: COLUMN_WORKGROUP_SIZE },
+        constants: { storage, workgroupSize: COLUMN_WORKGROUP_SIZE },
         params: { numRows, numColumns, chunkRows: chunks.chunkRows },
         buffers: { x, rstd, dy, partial },
         workgroups: chunks.workgroups,

@@ -1,5 +1,6 @@
 import { laneWorkgroups } from "../../shaders/lanes.wgsl.ts";
 import { scaleKernel } from "../../shaders/scale.wgsl.ts";
+import { addActivationGradient } from "./activation_gradient.ts";
 import { lanesOf } from "../lanes.ts";
 import type { Tape } from "../tape.ts";
 import { sizeOf, storageOf, type Tensor } from "../tensor.ts";
@@ -9,7 +10,7 @@ import { sizeOf, storageOf, type Tensor } from "../tensor.ts";
  *
  *     y = factor · x
  *
- * Differentiable in `x`.
+ * Differentiable in `x`, whose gradient is stored as `x`.
  *
  * @param tape Where to record.
  * @param x Of any shape, f32 or f16.
@@ -28,6 +29,8 @@ export function scale(tape: Tape, x: Tensor, factor: number): Tensor {
       workgroups: laneWorkgroups(lanes, length),
     });
   multiply(x, y, false);
-  tape.onBackward(y, (dy) => tape.addGradient(x, (dx, accumulate) => multiply(dy, dx, accumulate)));
+  tape.onBackward(y, (dy) =>
+    addActivationGradient(tape, x, (dx, accumulate) => multiply(dy, dx, accumulate)),
+  );
   return y;
 }
