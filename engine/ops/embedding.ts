@@ -47,14 +47,15 @@ export function embedding(
 ): Tensor {
   const ids = tokens instanceof TokenInput ? tokens.ids : tokens;
   const [vocabSize = 0, dModel = 0] = table.shape;
+  const isFrozen = dtype === "f32" && isPacked(table, { dtype });
+  if (isFrozen) checkFrozen("embedding()", table);
   check(table, tokens, ids);
   const y = tape.activation([...ids.shape, dModel], {
     label: `embedding(${table.label})`,
     dtype,
     from: [table],
   });
-  if (dtype === "f32" && isPacked(table, y)) {
-    checkFrozen("embedding()", table);
+  if (isFrozen) {
     packedEmbedding(tape, { table, ids, y });
     return y;
   }
