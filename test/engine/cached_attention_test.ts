@@ -56,7 +56,7 @@ const CASES: readonly Case[] = [
   }),
   sized("a wide head", [1, 1, 70], [2, 2, 64], { places: [69] }),
   sized("a prompt, and one that is fed backwards", [2, 13, 20], [4, 2, 8], {
-    places: [...range(0, 13), ...range(5, 14).reverse(), 20, PADDING, 25, PADDING],
+    places: [...range(0, 13), ...range(5, 14).toReversed(), 20, PADDING, 25, PADDING],
   }),
   sized("a chunk of windows across blocks", [1, 70, 140], [2, 2, 8], {
     places: range(60, 130),

@@ -20,7 +20,7 @@ for (const width of [3, 8]) {
       const before = uniform(numRows * capacity * width, 2);
       const tensor = (shape: number[], values: Float32Array<ArrayBuffer>) =>
         gpu.tensor(shape, { label: "cache", values });
-      const places = Uint32Array.of(4, 0, PADDING, 2, 5, 1);
+      const places = Uint32Array.of(4, 0, 5, 2, PADDING, 1);
       const inputs = () => ({
         x: tensor([6, width], x),
         cache: tensor([10, width], before),
