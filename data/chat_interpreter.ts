@@ -30,6 +30,9 @@ const Base = Interpreter as unknown as new (environment: unknown) => LibraryInte
 /** Nodes evaluated; a step takes about a microsecond. */
 const MAX_STEPS = 2 ** 20;
 
+/** Nodes and macros within each other: far less than the stack holds. */
+const MAX_DEPTH = 300;
+
 /** Characters and elements written by all steps. */
 const MAX_WORK = 2 ** 25;
 
@@ -93,6 +96,7 @@ function range(...args: readonly unknown[]): number[] {
  */
 export class BoundedInterpreter extends Base {
   #steps = 0;
+  #depth = 0;
   #work = 0;
   readonly #sizes = new WeakMap<object, number>();
   /** Nodes whose value the library walks element by element without evaluating anything. */
@@ -111,12 +115,22 @@ export class BoundedInterpreter extends Base {
       checkNode(node);
       this.#noteWalked(node);
     }
-    const result: Value = super.evaluate(node, environment);
+    if (++this.#depth > MAX_DEPTH) throw templateTooLarge(`a depth of ${MAX_DEPTH}`, "more");
+    const result = this.#within(node, environment);
     if (result.type === "UndefinedValue") this.#steps += UNDEFINED_STEPS;
     if (node !== undefined && this.#walked.has(node)) this.#steps += walkSteps(result);
     this.#charge(result, isCreated(node));
     if (node?.type === "MemberExpression" && node["computed"] === true) checkMember(result);
     return result;
+  }
+
+  /** Loops are left by exceptions, so that the depth needs care. */
+  #within(node: Node | undefined, environment: unknown): Value {
+    try {
+      return super.evaluate(node, environment);
+    } finally {
+      this.#depth--;
+    }
   }
 
   /** What loops run over, and what is cut into slices. */

@@ -172,7 +172,6 @@ const HOSTILE: readonly [template: string, error: typeof RangeError | typeof Syn
   [`{{ ${"not ".repeat(15_000)}1 }}`, RangeError],
   ["x".repeat(2 ** 16 + 1), RangeError],
   ["{% if %}", SyntaxError],
-  ["{{ nothing.of.this }}", SyntaxError],
   ["{{ messages.constructor.constructor('return 1')() }}", SyntaxError],
   ["{{ messages.__proto__.push(1) }}", SyntaxError],
   ["{{ ''.constructor }}{{ range.constructor('x') }}", SyntaxError],
@@ -188,6 +187,12 @@ test("hostile templates end in a typed error, and soon", () => {
     assert.throws(() => applyChatTemplate(template, { messages }), error, template.slice(0, 90));
     assert.ok(performance.now() - begin < PATIENCE_MS, `${template.slice(0, 90)} takes too long`);
   }
+});
+
+test("loops left early do not count as depth", () => {
+  const template =
+    "{% for i in range(999) %}{% for j in [1, 2] %}{% break %}{% endfor %}{% endfor %}x";
+  assert.equal(applyChatTemplate(template, { messages: [] }), "x");
 });
 
 test("templates reach nothing but what they are given", () => {

@@ -28,10 +28,10 @@ export function vocabularyCases(name: string): { text: string; ids: number[] }[]
 
 /** Characters that tokenizers trip over: spaces of all kinds, marks, digits, letters, emoji. */
 export const AWKWARD = [
-  ..."   \n\n\r\t\u0085\u00a0\u2003\u3000\ufeff\u200b▁",
-  ..."aAbtheingxyzÄéßñłπЖ漢字かな한글ه",
-  ..."0123456789٣५½²Ⅷ",
-  ..."'’.,!?-_()[]{}<>/\\|@#$%^&*+=~`\"",
+  ...Array.from("   \n\n\r\t\u0085\u00a0\u2003\u3000\ufeff\u200b▁"),
+  ...Array.from("aAbtheingxyzÄéßñłπЖ漢字かな한글ه"),
+  ...Array.from("0123456789٣५½²Ⅷ"),
+  ...Array.from("'’.,!?-_()[]{}<>/\\|@#$%^&*+=~`\""),
   "'s",
   "'ll",
   "'S",
