@@ -139,3 +139,32 @@ declare function atob(text: string): string;
 declare function btoa(bytes: string): string;
 declare function queueMicrotask(callback: () => void): void;
 declare function structuredClone<T>(value: T): T;
+
+interface Headers {
+  get(name: string): string | null;
+}
+
+interface Response {
+  readonly status: number;
+  readonly statusText: string;
+  readonly headers: Headers;
+  readonly body: ReadableStream<Uint8Array<ArrayBuffer>> | null;
+  arrayBuffer(): Promise<ArrayBuffer>;
+}
+
+declare function fetch(
+  url: string,
+  init?: { headers?: Readonly<Record<string, string>>; signal?: AbortSignal },
+): Promise<Response>;
+
+declare class URL {
+  constructor(url: string, base?: string);
+  readonly href: string;
+  readonly pathname: string;
+}
+
+/** Has `gpu` where the runtime offers WebGPU; Node has none. */
+interface Navigator {
+  readonly gpu?: GPU;
+}
+declare const navigator: Navigator;

@@ -111,7 +111,8 @@ function isModelFile(name: string): boolean {
 }
 
 async function openOwnGpu(): Promise<Gpu> {
-  const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
+  const entry = typeof navigator === "undefined" ? undefined : navigator.gpu;
+  const adapter = await entry?.requestAdapter({ powerPreference: "high-performance" });
   if (adapter !== null && adapter !== undefined) return Gpu.open(adapter);
   throw new TypeError(
     "Cannot load a model: this runtime must offer WebGPU, got no adapter; pass a gpu, or use a browser with WebGPU",

@@ -145,7 +145,8 @@ export class Transformer {
 
 /** Rows of a table; without segments, as inference has them, no gradient flows into it. */
 function lookUp(tape: Tape, table: Tensor, ids: TokenInput | Tensor): Tensor {
-  return embedding(tape, ids instanceof TokenInput ? table : detach(table), ids);
+  const rows = ids instanceof TokenInput ? table : detach(table);
+  return embedding(tape, rows, ids, { dtype: "f32" });
 }
 
 function createRotaryTable(gpu: Gpu, config: ModelConfig): Tensor | undefined {
