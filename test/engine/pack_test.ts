@@ -26,8 +26,8 @@ function relativeError(values: Float32Array, expected: Float32Array): number {
   return Math.sqrt(error / size);
 }
 
-// Of normal deviates; bounds 5 % above what was measured, so that a worse fit fails.
-const ERRORS = { f32: 0, f16: 2.1e-4, bf16: 1.75e-3, int8: 6e-3, int4: 0.0765 } as const;
+// Of normal deviates; a little above what was measured: int4 without refitting has 0.074.
+const ERRORS = { f32: 0, f16: 2.1e-4, bf16: 1.75e-3, int8: 6e-3, int4: 0.0705 } as const;
 
 for (const dtype of DTYPES) {
   test(`pack() as ${dtype} loses little, and unpacking and packing again loses no more`, () => {

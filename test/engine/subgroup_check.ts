@@ -13,6 +13,7 @@ import { linearReference } from "../reference/linear.ts";
 import { assertClose, openGpu, uniform } from "../support.ts";
 import { inputsOf, sized } from "./cached_case.ts";
 import { checkOp } from "./check_op.ts";
+import { caseOf, check, LAYOUTS, run, SHAPES } from "./packed_product.ts";
 import { runOp } from "./run_op.ts";
 
 const values = (shape: number[], seed: number) => ({
@@ -34,6 +35,13 @@ await checkOp(gpu, "flat", {
   reference: linearReference,
   tolerance: TOLERANCE,
 });
+
+// A run of eight packed weights takes two loads in subgroups of 4, and half of one in those of 16.
+const products = LAYOUTS.flatMap((layout) => [
+  caseOf(layout, "int8", SHAPES[1]),
+  caseOf(layout, "int4", SHAPES[4]),
+]);
+check(products, await run(gpu, products, { variant: "flat" }));
 
 // Heads of one load of 4, and of 9: more than 4 or 8 lanes take at once.
 for (const headDim of [4, 36]) {
