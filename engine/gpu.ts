@@ -1,6 +1,6 @@
 import { compileKernel, nameOf } from "./compile_kernel.ts";
 import { type AllocationFailure, DeviceMemory } from "./device_memory.ts";
-import { type BufferPart, resultsOf, transfersOf, unpack } from "./readback.ts";
+import { type BufferPart, resultsOf, StagingPool, transfersOf, unpack } from "./readback.ts";
 import type { AnyKernel } from "./tape.ts";
 import {
   byteOffsetOf,
@@ -114,6 +114,9 @@ export class Gpu {
   readonly lost: Promise<GpuLostError>;
   readonly #memory: DeviceMemory;
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
+  readonly #staging = new StagingPool((descriptor, isKept) =>
+    isKept ? this.device.createBuffer(descriptor) : this.allocate(descriptor),
+  );
   #failure: Error | undefined;
 
   private constructor(device: GPUDevice, info: GPUAdapterInfo, options: GpuOptions) {
@@ -241,11 +244,7 @@ export class Gpu {
     const results = resultsOf(sources);
     let before = encode;
     for (const transfer of transfersOf(sources)) {
-      const staging = this.allocate({
-        label: "readback",
-        size: Math.max(8, transfer.bytes),
-        usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
-      });
+      const staging = this.#staging.take(Math.max(8, transfer.bytes));
       const encoder = this.device.createCommandEncoder();
       before?.(encoder);
       before = undefined;
@@ -256,9 +255,11 @@ export class Gpu {
       try {
         await this.#map(staging);
         unpack(staging, transfer, results);
-      } finally {
+      } catch (error) {
         staging.destroy();
+        throw error;
       }
+      this.#staging.give(staging);
     }
     return results;
   }

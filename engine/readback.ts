@@ -79,3 +79,45 @@ export function unpack(
     );
   }
 }
+
+/** Largest staging buffer that is kept for the next readback. */
+const MOST_KEPT_BYTES = 2 ** 16;
+/** Staging buffers kept at most: as many as readbacks are under way at a time, and some. */
+const MOST_KEPT = 8;
+
+/** Makes a buffer; those that are kept are too small to be counted. */
+type MakeStaging = (
+  descriptor: GPUBufferDescriptor & { readonly label: string },
+  isKept: boolean,
+) => GPUBuffer;
+
+/** Staging buffers of a device: small ones are used again, since each step of a model reads a little. */
+export class StagingPool {
+  readonly #make: MakeStaging;
+  readonly #idle: GPUBuffer[] = [];
+
+  constructor(make: MakeStaging) {
+    this.#make = make;
+  }
+
+  /** A buffer of at least so many bytes, that nothing else uses. */
+  take(bytes: number): GPUBuffer {
+    const isKept = bytes <= MOST_KEPT_BYTES;
+    const index = isKept ? this.#idle.findIndex(({ size }) => size >= bytes) : -1;
+    const [kept] = index < 0 ? [] : this.#idle.splice(index, 1);
+    if (kept !== undefined) return kept;
+    const size = isKept ? 2 ** Math.ceil(Math.log2(Math.max(256, bytes))) : bytes;
+    const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
+    return this.#make({ label: "readback", size, usage }, isKept);
+  }
+
+  /** Takes a mapped buffer back. */
+  give(buffer: GPUBuffer): void {
+    if (buffer.size > MOST_KEPT_BYTES || this.#idle.length >= MOST_KEPT) {
+      buffer.destroy();
+      return;
+    }
+    buffer.unmap();
+    this.#idle.push(buffer);
+  }
+}
