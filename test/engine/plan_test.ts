@@ -275,7 +275,6 @@ test("describe() counts dispatches and bytes before anything runs", () => {
       cache: 0,
       inputs: activations,
       activations: 4 * activations,
-      cache: 0,
     },
     // h lives throughout; the first silu's memory is free again when the sum is written.
     sharedActivationBytes: 3 * activations,
