@@ -34,7 +34,17 @@ export type { JsonObject, JsonValue } from "./checkpoint/strict_json.ts";
 export * from "./generate/embed.ts";
 export type { ContinuationScores, ScoreRequest } from "./generate/score.ts";
 export * from "./lora/adapter.ts";
+export * from "./lora/adapter_weights.ts";
 export * from "./lora/config.ts";
+export * from "./lora/export_peft.ts";
+export * from "./lora/merge.ts";
+export {
+  familyModules,
+  type FamilyModule,
+  type LinearModule,
+  linearModules,
+} from "./lora/modules.ts";
+export * from "./lora/read_peft.ts";
 export * from "./occupation/bootstrap.ts";
 export * from "./occupation/empirical.ts";
 export * from "./occupation/language_model.ts";

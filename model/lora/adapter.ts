@@ -3,10 +3,23 @@ import type { Parameter } from "../../engine/tensor.ts";
 import { uniform } from "../random.ts";
 import { Transformer } from "../transformer/transformer.ts";
 import type { LoraWeights } from "../transformer/weights.ts";
-import { adaptedModules, type LinearModule, type LoraConfig, loraScale } from "./config.ts";
+import {
+  adaptedModules,
+  type LoraConfig,
+  loraScale,
+  type LoraStrength,
+  strengthOf,
+} from "./config.ts";
+import type { LinearModule } from "./modules.ts";
 
 /** Values of adapters by label: `<module>.lora_A.weight` `[rank, dIn]`, `<module>.lora_B.weight` `[dOut, rank]`. */
 export type LoraValues = ReadonlyMap<string, Float32Array<ArrayBuffer>>;
+
+/** A trained adapter: all that is kept of it. */
+export interface LoraAdapter {
+  readonly config: LoraConfig;
+  readonly values: LoraValues;
+}
 
 /** How {@linkcode attachLora} fills adapters. */
 export interface AttachOptions {
@@ -34,6 +47,7 @@ export function loraLabels({ name }: Pick<LinearModule, "name">): { a: string; b
  * @param lora Which matrices, and how.
  * @param options Seed or values of the adapters.
  * @throws {RangeError} If the configuration does not fit the model, or the values do not fit it.
+ * @throws {TypeError} If the base has adapters already.
  * @see {@link https://arxiv.org/abs/2106.09685 | Hu et al., "LoRA", 2021}
  * @see {@link https://arxiv.org/abs/2305.14314 | Dettmers et al., "QLoRA", 2023}
  */
@@ -44,7 +58,8 @@ export function attachLora(
   { seed = 0, values }: AttachOptions = {},
 ): Transformer {
   const modules = adaptedModules(base.config, lora);
-  const shapes = modules.flatMap((module) => loraShapes(module, lora));
+  checkBare(base);
+  const shapes = modules.flatMap((module) => loraShapes(module, strengthOf(lora, module.name)));
   if (values !== undefined) checkValues(shapes, values);
   const parameters = shapes.map(({ label, shape }, index): Parameter => {
     const own = values?.get(label) ?? initial(shape, label, { seed, stream: index });
@@ -55,7 +70,9 @@ export function attachLora(
     modules.map((module): [string, LoraWeights] => {
       const { a, b } = loraLabels(module);
       const pair = { a: byLabel.get(a)!, b: byLabel.get(b)! };
-      return [module.name, { ...pair, scale: loraScale(lora), dropout: lora.dropout }];
+      const strength = strengthOf(lora, module.name);
+      const scale = loraScale({ ...strength, rsLora: lora.rsLora });
+      return [module.name, { ...pair, scale, dropout: lora.dropout }];
     }),
   );
   return new Transformer(gpu, base.config, {
@@ -69,13 +86,24 @@ export function attachLora(
 /** Labels and shapes of a module's adapter. */
 export function loraShapes(
   module: LinearModule,
-  { rank }: Pick<LoraConfig, "rank">,
+  { rank }: LoraStrength,
 ): { readonly label: string; readonly shape: readonly [number, number] }[] {
   const { a, b } = loraLabels(module);
   return [
     { label: a, shape: [rank, module.dIn] },
     { label: b, shape: [module.dOut, rank] },
   ];
+}
+
+/** Adapters of the base would be lost without a word. */
+function checkBare({ weights }: Transformer): void {
+  const isAdapted = weights.blocks.some(({ query, key, value, output, gate, up, down }) =>
+    [query, key, value, output, gate, up, down].some((linear) => linear?.lora !== undefined),
+  );
+  if (!isAdapted) return;
+  throw new TypeError(
+    "Cannot adapt a model: the base must have no adapters, got some; merge them first, or adapt their base",
+  );
 }
 
 function initial(
@@ -106,30 +134,4 @@ function checkValues(
   throw new RangeError(
     `Cannot adapt a model: adapters must belong to the matrices that are adapted, got "${stranger}"`,
   );
-}
-
-/**
- * A matrix with its change added, in f32: `W + scale · B · A`, each product summed in float64.
- *
- * @param weight `[dOut, dIn]`
- * @param adapter `a` `[rank, dIn]`, `b` `[dOut, rank]`.
- */
-export function mergeLora(
-  weight: Float32Array,
-  { a, b, scale }: { readonly a: Float32Array; readonly b: Float32Array; readonly scale: number },
-  { dOut, dIn }: Pick<LinearModule, "dOut" | "dIn">,
-): Float32Array<ArrayBuffer> {
-  const rank = a.length / dIn;
-  const merged = new Float32Array(weight.length);
-  const change = new Float64Array(dIn);
-  for (let row = 0; row < dOut; row++) {
-    change.fill(0);
-    for (let r = 0; r < rank; r++) {
-      const factor = b[row * rank + r]!;
-      for (let i = 0; i < dIn; i++) change[i]! += factor * a[r * dIn + i]!;
-    }
-    for (let i = 0; i < dIn; i++)
-      merged[row * dIn + i] = weight[row * dIn + i]! + scale * change[i]!;
-  }
-  return merged;
 }
