@@ -12,6 +12,7 @@ export * from "./ops/adam_w.ts";
 export * from "./ops/add.ts";
 export * from "./ops/attention.ts";
 export * from "./ops/cached_attention.ts";
+export { cast } from "./ops/cast.ts";
 export * from "./ops/clip_gradients.ts";
 export * from "./ops/dropout.ts";
 export * from "./ops/embedding.ts";

@@ -28,8 +28,10 @@ const BACKWARD_BUFFERS = {
 export const TILED_COLUMNS = 32;
 const TILED_SLICES = 8;
 
-/** Constants of the other two kernels. */
+/** Constants of the kernels without workgroup memory. */
 export interface EmbeddingConstants {
+  /** Of `y` and `dy`. */
+  readonly storage: Storage;
   readonly workgroupSize: number;
 }
 
@@ -38,13 +40,17 @@ export const embeddingForward = kernel({
   name: "embeddingForward",
   params: FORWARD_PARAMS,
   buffers: { table: "read", ids: "read", y: "read_write" },
-  code: ({ storage, workgroupSize }: EmbeddingConstants & { readonly storage: Storage }) =>
+  code: ({
+    storage,
+    tableStorage,
+    workgroupSize,
+  }: EmbeddingConstants & { readonly tableStorage: Storage }) =>
     wgsl`
-    ${enableF16(storage)}
+    ${enableF16(storage === "f16" ? storage : tableStorage)}
     ${paramsBinding(FORWARD_PARAMS)}
-    @group(0) @binding(1) var<storage, read> table: array<${storage}>;    // [rowEnd - rowBegin, dModel]
-    @group(0) @binding(2) var<storage, read> ids: array<u32>;             // [numTokens]
-    @group(0) @binding(3) var<storage, read_write> y: array<${storage}>;  // [numTokens, dModel]
+    @group(0) @binding(1) var<storage, read> table: array<${tableStorage}>;  // [rowEnd - rowBegin, dModel]
+    @group(0) @binding(2) var<storage, read> ids: array<u32>;                // [numTokens]
+    @group(0) @binding(3) var<storage, read_write> y: array<${storage}>;     // [numTokens, dModel]
 
     @compute @workgroup_size(${workgroupSize})
     fn main(
@@ -58,13 +64,14 @@ export const embeddingForward = kernel({
       if (id < params.rowBegin || id >= params.rowEnd) { return; }
       let row = id - params.rowBegin;
       for (var column = lane; column < params.dModel; column += ${workgroupSize}u) {
-        y[token * params.dModel + column] = table[row * params.dModel + column];
+        y[token * params.dModel + column] = ${storage}(table[row * params.dModel + column]);
       }
     }`,
 });
 
-const BACKWARD_BINDINGS = `${paramsBinding(BACKWARD_PARAMS)}
-    @group(0) @binding(1) var<storage, read> dy: array<f32>;            // [numTokens, dModel]
+const backwardBindings = (storage: Storage) => `${enableF16(storage)}
+    ${paramsBinding(BACKWARD_PARAMS)}
+    @group(0) @binding(1) var<storage, read> dy: array<${storage}>;     // [numTokens, dModel]
     @group(0) @binding(2) var<storage, read> order: array<u32>;         // [numTokens]
     @group(0) @binding(3) var<storage, read> starts: array<u32>;        // [numSegments + 1]
     @group(0) @binding(4) var<storage, read> segmentIds: array<u32>;    // [numSegments]
@@ -75,9 +82,9 @@ export const embeddingBackwardFlat = kernel({
   name: "embeddingBackwardFlat",
   params: BACKWARD_PARAMS,
   buffers: BACKWARD_BUFFERS,
-  code: ({ workgroupSize }: EmbeddingConstants) =>
+  code: ({ storage, workgroupSize }: EmbeddingConstants) =>
     wgsl`
-    ${BACKWARD_BINDINGS}
+    ${backwardBindings(storage)}
 
     @compute @workgroup_size(${workgroupSize})
     fn main(
@@ -96,7 +103,7 @@ export const embeddingBackwardFlat = kernel({
       for (var column = lane; column < params.dModel; column += ${workgroupSize}u) {
         var sum = 0.0;
         for (var i = begin; i < end; i++) {
-          sum += dy[order[i] * params.dModel + column];
+          sum += f32(dy[order[i] * params.dModel + column]);
         }
         ${storeOrAdd("dTable[row * params.dModel + column]", "sum", true)}
       }
@@ -111,9 +118,9 @@ export const embeddingBackwardTiled = kernel({
   name: "embeddingBackwardTiled",
   params: BACKWARD_PARAMS,
   buffers: BACKWARD_BUFFERS,
-  code: () =>
+  code: ({ storage }: Pick<EmbeddingConstants, "storage">) =>
     wgsl`
-    ${BACKWARD_BINDINGS}
+    ${backwardBindings(storage)}
 
     var<workgroup> sums: array<f32, ${TILED_COLUMNS * TILED_SLICES}>;  // [slices, columns]
 
@@ -133,7 +140,7 @@ export const embeddingBackwardTiled = kernel({
       let safeColumn = min(column, params.dModel - 1u);
       var sum = 0.0;
       for (var i = begin + slice; i < end; i += ${TILED_SLICES}u) {
-        sum += dy[order[i] * params.dModel + safeColumn];
+        sum += f32(dy[order[i] * params.dModel + safeColumn]);
       }
       sums[lane] = sum;
       workgroupBarrier();

@@ -21,13 +21,19 @@ import { wgsl } from "./wgsl.ts";
 /** Which operand of a product is transposed: none, the second, or the first. */
 export type Layout = "nn" | "nt" | "tn";
 
+/** How each operand of a product is stored. */
+export type MatmulStorage = Readonly<Record<"a" | "b" | "bias" | "c", Storage>>;
+
+/** `enable f16;` where an operand needs it; goes first in a kernel. */
+export function enableF16Of(storage: MatmulStorage): string {
+  return enableF16(Object.values(storage).includes("f16") ? "f16" : "f32");
+}
+
 /** Constants shared by both variants of the product. */
 export interface MatmulConstants {
   readonly layout: Layout;
-  /** Storage of `a`, `b` and `bias`; sums are in f32. */
-  readonly storage: Storage;
-  /** Storage of `c`. */
-  readonly output: Storage;
+  /** Of each operand; sums are in f32. */
+  readonly storage: MatmulStorage;
   /** Adds to `c` instead of storing. */
   readonly accumulate: boolean;
   /** Adds `bias[cBegin + n]` to every row; without it, `bias` is bound but unread. */
@@ -68,7 +74,6 @@ export const matmulFlat = kernel({
   code: ({
     layout,
     storage,
-    output,
     accumulate,
     bias,
     tileRows,
@@ -90,16 +95,18 @@ export const matmulFlat = kernel({
     const sum = (row: number, column: number) => `sum${row}x${column}`;
     const store = (row: number, column: number) => {
       const value = `${sum(row, column)}${bias ? ` + f32(bias[n])` : ""}`;
-      return accumulate ? `c[i] = ${output}(f32(c[i]) + ${value});` : `c[i] = ${output}(${value});`;
+      return accumulate
+        ? `c[i] = ${storage.c}(f32(c[i]) + ${value});`
+        : `c[i] = ${storage.c}(${value});`;
     };
     return wgsl`
-    ${enableF16(storage === "f16" ? storage : output)}
+    ${enableF16Of(storage)}
     ${shared ? "enable subgroups;" : ""}
     ${paramsBinding(MATMUL_PARAMS)}
-    @group(0) @binding(1) var<storage, read> a: array<${storage}>;
-    @group(0) @binding(2) var<storage, read> b: array<${storage}>;
-    @group(0) @binding(3) var<storage, read> bias: array<${storage}>;       // [cStride]
-    @group(0) @binding(4) var<storage, read_write> c: array<${output}>;     // [numRows, cStride]
+    @group(0) @binding(1) var<storage, read> a: array<${storage.a}>;
+    @group(0) @binding(2) var<storage, read> b: array<${storage.b}>;
+    @group(0) @binding(3) var<storage, read> bias: array<${storage.bias}>;  // [cStride]
+    @group(0) @binding(4) var<storage, read_write> c: array<${storage.c}>;  // [numRows, cStride]
 
     @compute @workgroup_size(${workgroupSize})
     fn main(

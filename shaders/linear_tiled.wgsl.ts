@@ -7,8 +7,7 @@
  * stands before each tile is read and another before it is overwritten.
  */
 import { kernel, paramsBinding } from "./kernel.ts";
-import { enableF16 } from "./elementwise.wgsl.ts";
-import { MATMUL_PARAMS, type MatmulConstants } from "./linear_flat.wgsl.ts";
+import { enableF16Of, MATMUL_PARAMS, type MatmulConstants } from "./linear_flat.wgsl.ts";
 import { wgsl } from "./wgsl.ts";
 
 /** Rows and columns of the outputs that one workgroup of {@linkcode matmulTiled} computes. */
@@ -25,14 +24,14 @@ export const matmulTiled = kernel({
   name: "matmulTiled",
   params: MATMUL_PARAMS,
   buffers: BUFFERS,
-  code: ({ layout, storage, output, accumulate, bias }: MatmulConstants) =>
+  code: ({ layout, storage, accumulate, bias }: MatmulConstants) =>
     wgsl`
-    ${enableF16(storage === "f16" ? storage : output)}
+    ${enableF16Of(storage)}
     ${paramsBinding(MATMUL_PARAMS)}
-    @group(0) @binding(1) var<storage, read> a: array<${storage}>;
-    @group(0) @binding(2) var<storage, read> b: array<${storage}>;
-    @group(0) @binding(3) var<storage, read> bias: array<${storage}>;       // [cStride]
-    @group(0) @binding(4) var<storage, read_write> c: array<${output}>;     // [numRows, cStride]
+    @group(0) @binding(1) var<storage, read> a: array<${storage.a}>;
+    @group(0) @binding(2) var<storage, read> b: array<${storage.b}>;
+    @group(0) @binding(3) var<storage, read> bias: array<${storage.bias}>;  // [cStride]
+    @group(0) @binding(4) var<storage, read_write> c: array<${storage.c}>;  // [numRows, cStride]
 
     var<workgroup> tileA: array<vec4f, ${DEPTH * STRIDE}>;  // [depth, rows / 4]
     var<workgroup> tileB: array<vec4f, ${DEPTH * STRIDE}>;  // [depth, columns / 4]
@@ -108,7 +107,7 @@ export const matmulTiled = kernel({
             #if ${accumulate}
             value += f32(c[i]);
             #endif
-            c[i] = ${output}(value);
+            c[i] = ${storage.c}(value);
           }
         }
       }

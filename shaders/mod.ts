@@ -10,6 +10,7 @@ export { attentionBackwardKey, attentionBackwardQuery } from "./attention_backwa
 export { attentionSpans } from "./attention_spans.wgsl.ts";
 export type { AttentionConstants } from "./attention_walk.wgsl.ts";
 export { type CacheStorage, cachedAttentionKernel } from "./cached_attention.wgsl.ts";
+export { type CastConstants, castKernel } from "./cast.wgsl.ts";
 export { type ClipConstants, clipScale, sumSquares } from "./clip_gradients.wgsl.ts";
 export { type CombineConstants, combineSplits } from "./combine_splits.wgsl.ts";
 export * from "./cross_entropy.wgsl.ts";

@@ -1,9 +1,10 @@
 /**
- * Rows of a packed table, looked up by id and unpacked to f32.
+ * Rows of a packed table, looked up by id and unpacked.
  *
  *     y[t] = table[ids[t]]
  */
-import { kernel, paramsBinding } from "./kernel.ts";
+import { enableF16 } from "./elementwise.wgsl.ts";
+import { kernel, paramsBinding, type Storage } from "./kernel.ts";
 import { each } from "./linear_flat.wgsl.ts";
 import { loadRun, RUN, type WeightConstants, weightFunctions, weightType } from "./packed.wgsl.ts";
 import { elementOf } from "./packed_matmul_flat.wgsl.ts";
@@ -17,6 +18,13 @@ const PARAMS = {
   rowEnd: "u32",
 } as const;
 
+/** Constants of {@linkcode packedEmbedding}. */
+export interface PackedEmbeddingConstants extends WeightConstants {
+  /** Of `y`. */
+  readonly storage: Storage;
+  readonly workgroupSize: number;
+}
+
 /**
  * `y`, a workgroup a token; an id beyond the vocabulary reads its last row. The table bound holds
  * rows `[rowBegin, rowEnd)`; tokens of other rows are left to other dispatches.
@@ -25,12 +33,13 @@ export const packedEmbedding = kernel({
   name: "packedEmbedding",
   params: PARAMS,
   buffers: { table: "read", ids: "read", y: "read_write" },
-  code: (constants: WeightConstants & { readonly workgroupSize: number }) =>
+  code: ({ storage, ...constants }: PackedEmbeddingConstants) =>
     wgsl`
+    ${enableF16(storage)}
     ${paramsBinding(PARAMS)}
     @group(0) @binding(1) var<storage, read> b: array<${weightType(constants)}>;  // packed table
     @group(0) @binding(2) var<storage, read> ids: array<u32>;                     // [numTokens]
-    @group(0) @binding(3) var<storage, read_write> y: array<f32>;                 // [numTokens, dModel]
+    @group(0) @binding(3) var<storage, read_write> y: array<${storage}>;          // [numTokens, dModel]
 
     ${weightFunctions(constants)}
 
@@ -49,7 +58,7 @@ export const packedEmbedding = kernel({
       for (var run = lane; run < numRuns; run += ${constants.workgroupSize}u) {
         ${loadRun(constants, { name: "w", row: "row", run: "run", width: "params.dModel" })}
         let column = run * ${RUN}u;
-        ${each(RUN, (i) => `if (column + ${i}u < params.dModel) { y[token * params.dModel + column + ${i}u] = ${elementOf("w", i)}; }`)}
+        ${each(RUN, (i) => `if (column + ${i}u < params.dModel) { y[token * params.dModel + column + ${i}u] = ${storage}(${elementOf("w", i)}); }`)}
       }
     }`,
 });

@@ -26,16 +26,3 @@ export function checkActivation(x: Tensor): void {
     );
   }
 }
-
-/**
- * Refuses to differentiate an op whose gradient kernels read f32 alone.
- *
- * @throws {TypeError} If `y` is stored otherwise.
- */
-export function checkFloat32(y: Tensor): void {
-  if (y.dtype !== "f32") {
-    throw new TypeError(
-      `Cannot differentiate "${y.label}": activations must be f32 in training, got ${describe(y)}`,
-    );
-  }
-}

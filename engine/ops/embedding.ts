@@ -11,14 +11,13 @@ import { TokenInput } from "../segments.ts";
 import { part, rowChunks } from "../split.ts";
 import type { Tape } from "../tape.ts";
 import { describe, isParameter, sizeOf, storageOf, type Tensor } from "../tensor.ts";
-import { checkFloat32 } from "./activation_gradient.ts";
 
 /**
  * Rows of a table, looked up by id.
  *
  *     y[t] = table[tokens[t]]
  *
- * Differentiable in `table` where that is a parameter: every row adds up in the order of the
+ * Differentiable in `table` where that is a parameter, whose gradient is f32: every row adds up in the order of the
  * positions, so that reruns are equal in every bit. An id beyond the table, which
  * {@linkcode TokenInput.write} refuses, reads the last row. A table larger than the device can bind
  * at once is taken in parts of its rows.
@@ -26,7 +25,7 @@ import { checkFloat32 } from "./activation_gradient.ts";
  * @param tape Where to record.
  * @param table `[vocabSize, dModel]`, f32 or f16; frozen ones also bf16, int8 or int4.
  * @param tokens Ids with their segments; a u32 tensor of ids alone serves a frozen table.
- * @param options `dtype`: what to store rows as; f32 unpacks any frozen table.
+ * @param options `dtype`: what to store rows as.
  *   `@default {f16 if the table is, else f32}`
  * @returns `[numTokens, dModel]`, or the shape of the ids with `dModel` appended, in `dtype`.
  * @throws {RangeError} If `table` is no matrix, or not of the tokens' vocabulary.
@@ -47,7 +46,7 @@ export function embedding(
 ): Tensor {
   const ids = tokens instanceof TokenInput ? tokens.ids : tokens;
   const [vocabSize = 0, dModel = 0] = table.shape;
-  const isFrozen = dtype === "f32" && isPacked(table, { dtype });
+  const isFrozen = isPacked(table, { dtype });
   if (isFrozen) checkFrozen("embedding()", table);
   check(table, tokens, ids);
   const y = tape.activation([...ids.shape, dModel], {
@@ -59,27 +58,23 @@ export function embedding(
     packedEmbedding(tape, { table, ids, y });
     return y;
   }
-  if (table.dtype !== dtype) {
-    throw new TypeError(
-      `Cannot apply embedding() to table ${describe(table)}: rows must be stored as f32 or as the table is, got ${dtype}`,
-    );
-  }
   const numTokens = sizeOf(ids.shape);
+  const { workgroupSize } = lanesOf(tape.variant);
+  const constants = { storage: dtype, tableStorage: storageOf(table), workgroupSize };
   // Every id lies in one part of the table: each row of y is written once.
   for (const range of rowChunks(table, tape.maxBindingBytes)) {
     const { begin: rowBegin, end: rowEnd } = range;
     tape.dispatch(embeddingForward, {
-      constants: { storage: storageOf(table), workgroupSize: lanesOf(tape.variant).workgroupSize },
+      constants,
       params: { numTokens, vocabSize, dModel, rowBegin, rowEnd },
       buffers: { table: part(table, range), ids, y },
       workgroups: numTokens,
     });
   }
   if (!(tokens instanceof TokenInput)) return y;
-  tape.onBackward(y, (dy) => {
-    checkFloat32(y);
-    tape.addGradient(table, (dTable) => sum(tape, { dy, tokens, dTable }));
-  });
+  tape.onBackward(y, (dy) =>
+    tape.addGradient(table, (dTable) => sum(tape, { dy, tokens, dTable })),
+  );
   return y;
 }
 
@@ -91,15 +86,21 @@ function sum(
   const [numSegments = 0] = segmentIds.shape;
   const dModel = dTable.shape[1] ?? 0;
   const { workgroupSize } = lanesOf(tape.variant);
+  const storage = storageOf(dy);
   for (const range of rowChunks(dTable, tape.maxBindingBytes)) {
     const { begin: rowBegin, end: rowEnd } = range;
     const params = { numSegments, vocabSize, dModel, rowBegin, rowEnd };
     const buffers = { dy, order, starts, segmentIds, dTable: part(dTable, range) };
     if (tape.variant === "tiled") {
       const workgroups = numSegments * Math.ceil(dModel / TILED_COLUMNS);
-      tape.dispatch(embeddingBackwardTiled, { constants: {}, params, buffers, workgroups });
+      tape.dispatch(embeddingBackwardTiled, {
+        constants: { storage },
+        params,
+        buffers,
+        workgroups,
+      });
     } else {
-      const constants = { workgroupSize };
+      const constants = { storage, workgroupSize };
       const workgroups = numSegments;
       tape.dispatch(embeddingBackwardFlat, { constants, params, buffers, workgroups });
     }

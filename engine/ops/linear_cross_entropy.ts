@@ -5,15 +5,16 @@ import {
 } from "../../shaders/cross_entropy.wgsl.ts";
 import { fittingRows, part, type Range } from "../split.ts";
 import type { Tape } from "../tape.ts";
-import { bytesOf, describe, isParameter, sizeOf, type Tensor } from "../tensor.ts";
+import { bytesOf, describe, isParameter, sizeOf, storageOf, type Tensor } from "../tensor.ts";
+import { addActivationGradient } from "./activation_gradient.ts";
+import { cast, growth } from "./cast.ts";
 import { matmul } from "./matmul.ts";
 import { checkFrozen, isPacked } from "./packed_matmul.ts";
 import { sumColumns } from "./sum_columns.ts";
-import { checkFloat32 } from "./activation_gradient.ts";
 
 /** What {@linkcode linearCrossEntropy} compares its predictions with. */
 export interface CrossEntropyInputs {
-  /** Final hidden states, `[numTokens, dModel]` f32. */
+  /** Final hidden states, `[numTokens, dModel]`, f32 or f16. */
   readonly x: Tensor;
   /**
    * Output embedding, `[vocabSize, dModel]` f32; a parameter if it carries a gradient. Frozen ones
@@ -57,8 +58,9 @@ const ELEMENT_LANES = 64;
  *
  *     loss = −Σ_m weights[m] · log softmax(x[m] · weightᵀ)[targets[m]]
  *
- * Memory holds the logits of one tile at a time, never of the whole vocabulary. Sums are in f32.
- * Differentiable in `x` and `weight`.
+ * Memory holds the logits of one tile at a time, never of the whole vocabulary. Logits and sums are
+ * in f32; halves are multiplied by halves, to which a tile of the weight is copied. Differentiable
+ * in `x`, whose gradient is stored as `x`, and `weight`.
  *
  * @param tape Where to record.
  * @param inputs Hidden states, output layer, targets and weights.
@@ -105,7 +107,6 @@ export function linearCrossEntropy(
   sumColumns(tape, nll, loss, false);
 
   tape.onBackward(loss, (dLoss) => {
-    checkFloat32(x);
     for (const tile of tiles) {
       const { begin, end } = tile;
       const logits = kept ?? logitsOf(tape, { x, weight }, tile);
@@ -115,8 +116,8 @@ export function linearCrossEntropy(
         buffers: { targets, weights, statistics, dLoss, logits },
         workgroups: numRows * Math.ceil((end - begin) / ELEMENT_LANES),
       });
-      tape.addGradient(x, (dx, accumulate) =>
-        matmul(tape, "nn", { a: logits, b: part(weight, tile), c: dx, accumulate }),
+      addActivationGradient(tape, x, (dx, accumulate) =>
+        matmul(tape, "nn", { a: logits, b: operand(tape, { x, weight }, tile), c: dx, accumulate }),
       );
       tape.addGradient(weight, (dWeight, accumulate) =>
         matmul(tape, "tn", { a: logits, b: x, c: part(dWeight, tile), accumulate }),
@@ -128,9 +129,13 @@ export function linearCrossEntropy(
 
 /** A kernel that reads f32 reads anything as f32, and WebGPU does not object. */
 function checkDtypes({ targets, ...floats }: CrossEntropyInputs): void {
+  const { x, weight } = floats;
+  const fits = (tensor: Tensor): boolean => {
+    if (tensor === x) return x.dtype === "f16";
+    return tensor === weight && (weight.dtype === x.dtype || isPacked(weight, x));
+  };
   for (const tensor of Object.values<Tensor>(floats)) {
-    if (tensor.dtype === "f32" || (tensor === floats.weight && isPacked(tensor, floats.x)))
-      continue;
+    if (tensor.dtype === "f32" || fits(tensor)) continue;
     throw new TypeError(
       `Cannot apply linearCrossEntropy(): "${tensor.label}" must be f32, got ${describe(tensor)}`,
     );
@@ -166,10 +171,12 @@ export function tilesOf(
   const logitBytes = (4 * sizeOf(x.shape)) / x.shape.at(-1)!; // of one entry
   const wanted = tileSize ?? Math.max(64, Math.floor(TILE_BYTES / logitBytes / 64) * 64);
   const most = Math.min(wanted, Math.floor(tape.maxBindingBytes / logitBytes));
-  if (vocabSize <= most && bytesOf(weight) <= tape.maxBindingBytes) {
+  const isHalf = x.dtype === "f16";
+  const weightBytes = tape.maxBindingBytes / (isHalf ? growth(weight, "f16") : 1);
+  if (vocabSize <= most && bytesOf(weight) <= weightBytes) {
     return [{ begin: 0, end: vocabSize }];
   }
-  const fitting = fittingRows(weight, tape.maxBindingBytes);
+  const fitting = fittingRows(weight, weightBytes);
   const unit = fitting.step;
   const size = Math.max(unit, Math.floor(Math.min(most, fitting.most) / unit) * unit);
   return Array.from({ length: Math.ceil(vocabSize / size) }, (_, tile) => ({
@@ -214,6 +221,16 @@ function logitsOf(
 ): Tensor {
   const numRows = sizeOf(x.shape) / x.shape.at(-1)!;
   const logits = tape.activation([numRows, tile.end - tile.begin], { label: "logits" });
-  matmul(tape, "nt", { a: x, b: part(weight, tile), c: logits });
+  matmul(tape, "nt", { a: x, b: operand(tape, { x, weight }, tile), c: logits });
   return logits;
+}
+
+/** A tile of the weight as products with `x` read it: halves for halves. */
+function operand(
+  tape: Tape,
+  { x, weight }: Pick<CrossEntropyInputs, "x" | "weight">,
+  tile: Range,
+): Tensor {
+  const rows = part(weight, tile);
+  return storageOf(x) === "f16" ? cast(tape, rows, "f16") : rows;
 }

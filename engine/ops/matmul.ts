@@ -1,7 +1,7 @@
-import { type Layout, matmulFlat } from "../../shaders/linear_flat.wgsl.ts";
+import { type Layout, matmulFlat, type MatmulStorage } from "../../shaders/linear_flat.wgsl.ts";
 import { MATMUL_TILE, matmulTiled } from "../../shaders/linear_tiled.wgsl.ts";
 import type { Tape } from "../tape.ts";
-import { storageOf } from "../tensor.ts";
+import type { Tensor } from "../tensor.ts";
 import { type MatmulOperands, matmulParams, unfit } from "./matmul_params.ts";
 import { isPacked, MOST_FEW_ROWS, packedMatmul } from "./packed_matmul.ts";
 
@@ -24,9 +24,10 @@ const FLAT_LANES = 8;
  *
  * @param tape Where to record.
  * @param layout Which operand is transposed.
- * @param operands Matrices; leading axes of `a` and `c` are folded into one.
+ * @param operands Matrices, each f32 or f16, or `b` packed where the others are f32; leading axes
+ *   of `a` and `c` are folded into one.
  * @param accumulate Adds to `c` instead of storing.
- * @throws {RangeError} If the shapes do not fit.
+ * @throws {RangeError} If the shapes do not fit, or an operand is stored as no kernel reads it.
  */
 export function matmul(
   tape: Tape,
@@ -35,21 +36,20 @@ export function matmul(
 ): void {
   const { a, b, c, bias } = operands;
   const params = matmulParams(layout, operands);
-  const isDecoding = layout === "nt" && a.dtype === "f32" && params.numRows <= MOST_FEW_ROWS;
-  if (layout !== "tn" && (isPacked(b, a) || (isDecoding && b.dtype === "f32"))) {
+  const isFloat32 = [a, c, bias ?? c].every(({ dtype }) => dtype === "f32");
+  const isDecoding = layout === "nt" && b.dtype === "f32" && params.numRows <= MOST_FEW_ROWS;
+  if (layout !== "tn" && isFloat32 && (isPacked(b, a) || isDecoding)) {
     packedMatmul(tape, layout, { ...operands, accumulate });
     return;
   }
-  if (a.dtype !== b.dtype) throw unfit(layout, operands);
+  const { numRows, numColumns } = params;
+  const buffers = { a, b, bias: bias ?? b, c };
   const constants = {
     layout,
-    storage: storageOf(a),
-    output: storageOf(c),
+    storage: storagesOf(layout, { ...operands, ...buffers }),
     accumulate,
     bias: bias !== undefined,
   };
-  const { numRows, numColumns } = params;
-  const buffers = { a, b, bias: bias ?? b, c };
   if (tape.variant === "tiled") {
     const workgroups = Math.ceil(numRows / MATMUL_TILE) * Math.ceil(numColumns / MATMUL_TILE);
     tape.dispatch(matmulTiled, { constants, params, buffers, workgroups });
@@ -66,4 +66,17 @@ export function matmul(
     buffers,
     workgroups: Math.ceil(numRows / tileRows) * tilesAcross,
   });
+}
+
+/** How each operand is stored: f32 or f16, in any mixture. */
+function storagesOf(
+  layout: Layout,
+  operands: MatmulOperands & { readonly bias: Tensor },
+): MatmulStorage {
+  const storage = ({ dtype }: Tensor): "f32" | "f16" => {
+    if (dtype === "f32" || dtype === "f16") return dtype;
+    throw unfit(layout, operands);
+  };
+  const { a, b, bias, c } = operands;
+  return { a: storage(a), b: storage(b), bias: storage(bias), c: storage(c) };
 }
