@@ -52,12 +52,16 @@ export function trainResumeTokenizer(
  * A career's resume as tokens, with the place of each title.
  *
  * Header lines, row prefixes, titles and line feeds are encoded each on its own and joined, so
- * that a title's tokens are those of {@linkcode titleTokens} with any tokenizer. With one from
- * {@linkcode trainResumeTokenizer} they are the tokens of the text as a whole, too.
+ * that a title's tokens are those of {@linkcode titleTokens} with any tokenizer: all but the first
+ * as text that follows other text, without the space that SentencePiece puts before a text. With
+ * a tokenizer from {@linkcode trainResumeTokenizer} they are the tokens of the text as a whole,
+ * too. The token that begins a document comes first where the tokenizer puts it there, and the
+ * one that ends a document stands for the end mark.
  *
  * @returns The tokens of `renderResume()`; `previous` is told even of a year that `lastRows`
  * leaves out.
- * @throws {RangeError} If the career or an option is not fit for a resume.
+ * @throws {RangeError} If the career or an option is not fit for a resume, or the tokenizer has
+ * no token that ends a document, or more than one for a line feed.
  */
 export function encodeResume(
   career: Career,
@@ -92,7 +96,7 @@ export function encodePrompt(
   { tokenizer, ...options }: ResumeOptions & { readonly tokenizer: Tokenizer },
 ): Uint32Array<ArrayBuffer> {
   const { tokens } = encodeParts(promptParts(career, question, options), tokenizer);
-  append(tokens, tokenizer.encode(rowPrefix(question)));
+  append(tokens, tokenizer.encode(rowPrefix(question), NEXT));
   return Uint32Array.from(tokens);
 }
 
@@ -106,7 +110,7 @@ export function titleTokens(
   tokenizer: Tokenizer,
   options: ResumeOptions = {},
 ): readonly Uint32Array<ArrayBuffer>[] {
-  const sequences = resumeTitles(options).map((title) => tokenizer.encode(` ${title}`));
+  const sequences = resumeTitles(options).map((title) => tokenizer.encode(` ${title}`, NEXT));
   const codeOf = new Map<string, string>();
   for (const [i, sequence] of sequences.entries()) {
     const code = OCCUPATIONS[i]?.code ?? "";
@@ -122,6 +126,35 @@ export function titleTokens(
   return sequences;
 }
 
+/**
+ * Checks that a tokenizer writes a resume without loss: its tokens read back as the text.
+ *
+ * @throws {RangeError} If not, showing where the texts part; or as {@linkcode encodeResume}.
+ */
+export function checkResumeTokens(
+  career: Career,
+  tokenizer: Tokenizer,
+  options: ResumeOptions = {},
+): void {
+  const { text } = renderResume(career, options);
+  const { tokens } = encodeResume(career, tokenizer, options);
+  const inner = tokens.subarray(tokens[0] === tokenizer.beginId ? 1 : 0, -1);
+  // Some decoders leave the space that their encoder puts before a text.
+  const got = tokenizer.decode(inner).replace(/^ /, "") + END_MARK;
+  if (got === text) return;
+  const at = Array.from(text).findIndex((character, i) => got[i] !== character);
+  const shown = (from: string) => JSON.stringify(from.slice(at, at + SHOWN_LENGTH));
+  throw new RangeError(
+    `Cannot write resumes with this tokenizer: its tokens must read back as the text, ${shown(text)}, got ${shown(got)} (does it drop or change characters?)`,
+  );
+}
+
+/** Characters that an error shows. */
+const SHOWN_LENGTH = 24;
+
+/** Of all pieces of a resume but the first. */
+const NEXT = { continues: true } as const;
+
 interface EncodedParts {
   readonly tokens: number[];
   /** Where the title of each row stands. */
@@ -130,19 +163,42 @@ interface EncodedParts {
 
 function encodeParts({ header, rows }: ResumeParts, tokenizer: Tokenizer): EncodedParts {
   const tokens: number[] = [];
-  const lineFeed = tokenizer.encode("\n");
-  for (const line of header) append(tokens, tokenizer.encode(line));
+  const lineFeed = lineFeedOf(tokenizer);
+  for (const [index, line] of header.entries()) {
+    // A line feed is a token of its own, by which windows find the end of the header.
+    const text = line.slice(0, -1);
+    append(tokens, index === 0 ? encodeFirst(text, tokenizer) : tokenizer.encode(text, NEXT));
+    tokens.push(lineFeed);
+  }
   const spans = rows.map(({ prefix, title }) => {
-    append(tokens, tokenizer.encode(prefix));
+    append(tokens, tokenizer.encode(prefix, NEXT));
     const start = tokens.length;
-    append(tokens, tokenizer.encode(title));
+    append(tokens, tokenizer.encode(title, NEXT));
     const end = tokens.length;
-    append(tokens, lineFeed);
+    tokens.push(lineFeed);
     return { start, end };
   });
   return { tokens, spans };
 }
 
-function append(tokens: number[], more: Uint32Array): void {
+/** The beginning of a document; what a tokenizer puts at its end comes with the end. */
+function encodeFirst(text: string, tokenizer: Tokenizer): number[] {
+  const tokens = Array.from(tokenizer.encode(text));
+  const { beginId } = tokenizer;
+  if (beginId === undefined) return tokens;
+  const [first] = tokenizer.encode(text, { addSpecialTokens: true });
+  return first === beginId ? [beginId, ...tokens] : tokens;
+}
+
+function lineFeedOf(tokenizer: Tokenizer): number {
+  const [token, ...others] = tokenizer.encode("\n", NEXT);
+  if (token !== undefined && others.length === 0) return token;
+  const got = token === undefined ? "none" : `${1 + others.length}`;
+  throw new RangeError(
+    `Cannot write resumes with this tokenizer: a line feed must be one token, got ${got}`,
+  );
+}
+
+function append(tokens: number[], more: Iterable<number>): void {
   for (const token of more) tokens.push(token);
 }

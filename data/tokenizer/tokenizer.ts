@@ -1,3 +1,4 @@
+import { withoutFirstSpace } from "./continuation.ts";
 import type { DecodeStep } from "./decode_steps.ts";
 import { type MakeDecoder, readDecoder } from "./decoder.ts";
 import { type EncodeText, loadEncoder } from "./library.ts";
@@ -19,6 +20,13 @@ export interface EncodeOptions {
    * @default {false}
    */
   readonly addSpecialTokens?: boolean;
+  /**
+   * Whether the text follows other text of the same document: without the space that some
+   * tokenizers, such as SentencePiece's, put before the first word.
+   *
+   * @default {false}
+   */
+  readonly continues?: boolean;
 }
 
 /** How to decode tokens. */
@@ -64,11 +72,14 @@ export class Tokenizer {
   readonly beginId: number | undefined;
   readonly #roles: RoleIds;
   readonly #encode: EncodeText;
+  /** As `#encode`, for texts that follow others. */
+  readonly #encodeNext: () => EncodeText;
   readonly #makeDecoder: MakeDecoder;
   readonly #tokens: readonly (string | undefined)[];
   readonly #special: ReadonlySet<number>;
   readonly #ends: { readonly begin: boolean; readonly end: boolean };
   readonly #cache = new Map<string, Uint32Array<ArrayBuffer>>();
+  readonly #nextCache = new Map<string, Uint32Array<ArrayBuffer>>();
 
   private constructor(json: object, checked: CheckedTokenizer, options: TokenizerOptions) {
     const { tokens, added } = checked;
@@ -76,6 +87,9 @@ export class Tokenizer {
     for (const [id, token] of tokens.entries()) if (token !== undefined) ids.set(token, id);
     const addedTexts = new Set(added.map(({ content }) => content));
     this.#encode = loadEncoder(json, checked);
+    const next = withoutFirstSpace(json);
+    let encodeNext = next === json ? this.#encode : undefined;
+    this.#encodeNext = () => (encodeNext ??= loadEncoder(next, checked));
     const { decoder } = Object.fromEntries(Object.entries(json));
     this.#makeDecoder = readDecoder(decoder, (token) => addedTexts.has(token));
     this.#tokens = tokens;
@@ -142,12 +156,15 @@ export class Tokenizer {
    */
   encode(text: string, options: EncodeOptions = {}): Uint32Array<ArrayBuffer> {
     if (options.addSpecialTokens === true) return this.#encodeWhole(checkText(text));
-    const cached = this.#cache.get(text);
+    const isNext = options.continues === true;
+    const cache = isNext ? this.#nextCache : this.#cache;
+    const cached = cache.get(text);
     if (cached !== undefined) return cached.slice();
-    const ids = Uint32Array.from(this.#encode(checkText(text), false));
+    const encode = isNext ? this.#encodeNext() : this.#encode;
+    const ids = Uint32Array.from(encode(checkText(text), false));
     if (text.length <= MAX_CACHED_LENGTH) {
-      if (this.#cache.size >= MAX_CACHE_SIZE) this.#cache.clear();
-      this.#cache.set(text, ids.slice());
+      if (cache.size >= MAX_CACHE_SIZE) cache.clear();
+      cache.set(text, ids.slice());
     }
     return ids;
   }
