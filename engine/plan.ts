@@ -1,4 +1,5 @@
 import type { Gpu } from "./gpu.ts";
+import { liveDispatches } from "./live_dispatches.ts";
 import { type MemoryPlan, planMemory } from "./memory.ts";
 import type { BufferPart } from "./readback.ts";
 import type { RecordedDispatch, Tape } from "./tape.ts";
@@ -52,7 +53,8 @@ export class Plan {
   #steps: readonly Step[] | undefined;
 
   /**
-   * Lays out the memory of a tape; nothing is allocated or compiled before {@linkcode compile}.
+   * Lays out the memory of a tape, without the dispatches whose results nobody reads; nothing is
+   * allocated or compiled before {@linkcode compile}.
    *
    * @param gpu Device that will run it.
    * @param tape What to run.
@@ -60,7 +62,8 @@ export class Plan {
    */
   constructor(gpu: Gpu, tape: Tape, { keep = [], shareMemory = true }: PlanOptions = {}) {
     this.#gpu = gpu;
-    this.#dispatches = [...tape.dispatches];
+    const recorded = tape.dispatches;
+    this.#dispatches = shareMemory ? liveDispatches(recorded, keep) : recorded.slice();
     const kept = shareMemory ? keep.map(rootOf) : this.#activations();
     this.#kept = new Set(kept);
     this.memory = planMemory(this.#dispatches, kept);

@@ -57,6 +57,12 @@ const RUNS: Readonly<Record<string, () => Run>> = {
     const weight = gpu.tensor([68, 40], values(68 * 40));
     return record([], (tape) => linear(tape, x, weight));
   },
+  "linear of few rows": () => {
+    const values = (length: number) => ({ label: "operand", values: uniform(length, length) });
+    const x = gpu.tensor([2, 300], values(600));
+    const weight = gpu.tensor([9, 300], values(2700));
+    return record([], (tape) => linear(tape, x, weight));
+  },
   causalAttention: () => {
     const heads = [1, 2, 3].map((seed) => parameter("head", [100, 16], seed));
     const [q, k, v] = heads as [Parameter, Parameter, Parameter];
@@ -85,18 +91,18 @@ const RUNS: Readonly<Record<string, () => Run>> = {
     return record([table], (tape) => embedding(tape, table, tokens));
   },
   linearCrossEntropy: () => {
-    const [x, weight] = [parameter("x", [5, 8], 1), parameter("weight", [300, 8], 2)];
+    const [x, weight] = [parameter("x", [9, 8], 1), parameter("weight", [300, 8], 2)];
     // Logits of the first row far below 0, which a maximum over fresh memory would be.
     gpu.write(
       x,
-      uniform(40, 1).map((value, i) => (i < 8 ? 100 : value)),
+      uniform(72, 1).map((value, i) => (i < 8 ? 100 : value)),
     );
     gpu.write(
       weight,
       uniform(2400, 2).map((value) => value - 1),
     );
-    const targets = u32("targets", 5, 7);
-    const weights = gpu.tensor([5], { label: "weights", values: uniform(5, 3) });
+    const targets = u32("targets", 9, 7);
+    const weights = gpu.tensor([9], { label: "weights", values: uniform(9, 3) });
     return record(
       [x, weight],
       (tape) => linearCrossEntropy(tape, { x, weight, targets, weights }).loss,

@@ -5,11 +5,13 @@ import type { Gpu, Variant } from "../../engine/gpu.ts";
 import { add } from "../../engine/ops/add.ts";
 import { activation } from "../../engine/ops/activation.ts";
 import { linear } from "../../engine/ops/linear.ts";
+import { liveDispatches } from "../../engine/live_dispatches.ts";
 import { Plan } from "../../engine/plan.ts";
 import { type RecordedDispatch, Tape } from "../../engine/tape.ts";
 import { bytesOf, rootOf, rows, type Tensor } from "../../engine/tensor.ts";
 import { directionalDerivative, dot } from "../gradient.ts";
 import { assertClose, openGpu, uniform } from "../support.ts";
+import { copy } from "../../shaders/elementwise.wgsl.ts";
 import {
   evaluateGraph,
   graphMasks,
@@ -100,7 +102,7 @@ function uses(
 /** Asserts that no two tensors of one block are alive at a time. */
 function assertDisjoint(tape: Tape, keep: readonly Tensor[]): void {
   const { memory } = new Plan(gpu, tape, { keep });
-  const lifetimes = uses(tape.dispatches, keep);
+  const lifetimes = uses(liveDispatches(tape.dispatches, keep), keep);
   for (const [tensor, block] of memory.blockOf) {
     assert.ok(memory.blocks[block]! >= bytesOf(tensor), `"${tensor.label}" must fit its block`);
     for (const [other, otherBlock] of memory.blockOf) {
@@ -137,6 +139,7 @@ test("tensors that live at the same time never share memory, in any graph", () =
       assertDisjoint(tape, [nodes.at(-1)!]);
       assertDisjoint(tape, nodes);
       assertWrittenFirst(tape.dispatches);
+      assertWrittenFirst(liveDispatches(tape.dispatches, [nodes.at(-1)!]));
     }),
     { seed: SEED, numRuns: 200 },
   );
@@ -267,7 +270,7 @@ test("describe() counts dispatches and bytes before anything runs", () => {
   const activations = 4 * 8 * 4; // bytes of one activation
   assert.deepEqual(description, {
     numDispatches: 4,
-    numDispatchesByKernel: { matmulFlat: 1, silu: 2, add: 1 },
+    numDispatchesByKernel: { packedMatmulNtFlat: 1, silu: 2, add: 1 },
     bytes: {
       weights: 8 * 8 * 4,
       gradients: 0, // nothing flows back
@@ -280,6 +283,19 @@ test("describe() counts dispatches and bytes before anything runs", () => {
     sharedActivationBytes: 3 * activations,
     peakBytes: 8 * 8 * 4 + activations + 3 * activations,
   });
+});
+
+test("a plan leaves out what nobody reads, and nothing else", () => {
+  const { tape, h, y } = smallGraph();
+  const kernels = (keep: readonly Tensor[]) =>
+    liveDispatches(tape.dispatches, keep).map(({ kernel }) => kernel.name);
+  const all = tape.dispatches.map(({ kernel }) => kernel.name);
+  assert.deepEqual(kernels([y]), all);
+  assert.deepEqual(kernels([h]), all.slice(0, 1));
+  assert.deepEqual(kernels([]), []);
+  const stored = gpu.tensor(h.shape, { label: "stored" });
+  tape.elementwise(copy, { x: h, y: stored });
+  assert.deepEqual(kernels([]), [all[0], "copy"], "what is written for good always counts");
 });
 
 test("run() before compile() throws, and so does run() after destroy()", async () => {
