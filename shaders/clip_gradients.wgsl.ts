@@ -1,8 +1,10 @@
 /**
  * Norm of all gradients together, in an order that does not change, and the scale that clips it.
  *
- *     partials[c] = Σ g² over a chunk        norm = √(Σ_c partials[c])
- *     clip = [min(1, maxNorm / norm), 0, norm],  or [0, 1, 0] where the sum is not finite
+ *     partials[c] = Σ g² over a chunk        norm = √(Σ_c partials[c]) / lossScale
+ *     clip = [min(1, maxNorm / norm) / lossScale, 0, norm],  or [0, 1, 0] where the sum is not finite
+ *
+ * The loss scale is a power of two: dividing by it rounds nothing.
  *
  * WGSL lets a compiler assume that no NaN exists, so that `x != x` may be folded to false: the
  * partial sums are read back as bits.
@@ -69,17 +71,24 @@ export const sumSquares = kernel({
     }`,
 });
 
+/** Constants of {@linkcode clipScale}. */
+export interface ClipScaleConstants extends ClipConstants {
+  /** Divides by `lossScale`; without it, `lossScale` is bound but unread. */
+  readonly scaled: boolean;
+}
+
 /** `clip`, from all partial sums; one workgroup. */
 export const clipScale = kernel({
   name: "clipScale",
   params: CLIP_PARAMS,
-  buffers: { partials: "read", maxNorm: "read", clip: "read_write" },
-  code: ({ variant, workgroupSize }: ClipConstants) =>
+  buffers: { partials: "read", maxNorm: "read", lossScale: "read", clip: "read_write" },
+  code: ({ variant, workgroupSize, scaled }: ClipScaleConstants) =>
     wgsl`
     ${paramsBinding(CLIP_PARAMS)}
     @group(0) @binding(1) var<storage, read> partials: array<u32>;    // [numPartials], bits of f32
     @group(0) @binding(2) var<storage, read> maxNorm: array<f32>;     // [1]
-    @group(0) @binding(3) var<storage, read_write> clip: array<f32>;  // [3]: scale, nonFinite, norm
+    @group(0) @binding(3) var<storage, read> lossScale: array<f32>;   // [1]
+    @group(0) @binding(4) var<storage, read_write> clip: array<f32>;  // [3]: scale, nonFinite, norm
 
     ${variant === "tiled" ? workgroupSum(workgroupSize) : "fn workgroupSum(value: f32, lane: u32) -> f32 { return value; }"}
 
@@ -104,9 +113,10 @@ export const clipScale = kernel({
       let total = workgroupSum(sum, lane);
       let isBad = workgroupSum(numNonFinite, lane) > 0.0 || isNonFinite(bitcast<u32>(total));
       if (lane == 0u) {
-        let norm = sqrt(total);
+        let norm = sqrt(total)${scaled ? " / lossScale[0]" : ""};
         var scale = 1.0;
         if (norm > maxNorm[0]) { scale = maxNorm[0] / norm; }
+        ${scaled ? "scale /= lossScale[0];" : ""}
         clip[0] = select(scale, 0.0, isBad);
         clip[1] = select(0.0, 1.0, isBad);
         clip[2] = select(norm, 0.0, isBad);

@@ -106,9 +106,16 @@ export function trainerToJson(
   settings: RunSettings,
   maxSteps: number,
 ): JsonObject {
-  const { step, numBatches, best, sinceBest } = state;
+  const { step, numBatches, best, sinceBest, lossScale } = state;
+  const scaled = lossScale === undefined ? {} : { lossScale: { ...lossScale } };
   return {
-    trainer: { step, numBatches, sinceBest, best: best === undefined ? null : { ...best } },
+    trainer: {
+      step,
+      numBatches,
+      sinceBest,
+      best: best === undefined ? null : { ...best },
+      ...scaled,
+    },
     maxSteps,
     settings: settingsToJson(settings),
   };
@@ -127,6 +134,7 @@ function readTrainer(
   const fields = new Fields(trainer.state, path);
   const counts = fields.object("trainer");
   const best = counts.raw("best");
+  const scaled = counts.raw("lossScale");
   const state: TrainerState = {
     step: trainer.step,
     numBatches: counts.number("numBatches"),
@@ -135,6 +143,13 @@ function readTrainer(
       best: {
         step: new Fields(best, path).number("step"),
         loss: new Fields(best, path).number("loss"),
+      },
+    }),
+    ...(isJsonObject(scaled) && {
+      lossScale: {
+        scale: new Fields(scaled, path).number("scale"),
+        numFinite: new Fields(scaled, path).number("numFinite"),
+        numSkipped: new Fields(scaled, path).number("numSkipped"),
       },
     }),
   };

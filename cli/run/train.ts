@@ -242,6 +242,7 @@ class RunPart {
 
   /** After a step only if no validation follows it, which belongs to the step's state. */
   #isTimeToSave(event: TrainerEvent, { evalEvery }: { readonly evalEvery: number }): boolean {
+    if (event.type === "skip") return false; // nothing has moved since the step before
     const { saveSteps } = this.#request;
     const { maxSteps, learning } = this.#materials;
     const isDue = saveSteps > 0 && event.step % saveSteps === 0;

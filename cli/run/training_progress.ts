@@ -51,6 +51,7 @@ export class TrainingProgress {
   tell(event: TrainerEvent): void {
     if (event.type === "step") this.#step(event);
     else if (event.type === "validation") this.#validated(event);
+    else if (event.type === "skip") this.#progress.line(skipNote(event));
     else this.#progress.line(`Step ${event.step}: ${event.reason}`);
   }
 
@@ -93,6 +94,10 @@ export class TrainingProgress {
     const numLeft = due(this.#maxSteps) - Math.floor((step - 1) / this.#evalEvery);
     return steps + numLeft * this.#validation.ms;
   }
+}
+
+function skipNote({ step, lossScale, batch }: TrainerEvent & { type: "skip" }): string {
+  return `Step ${step + 1} skipped: gradients overflow in half precision (${batch}); the loss scale falls to ${lossScale}`;
 }
 
 function mix(before: number | undefined, value: number): number {

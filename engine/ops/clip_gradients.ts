@@ -15,7 +15,7 @@ const TILED: ClipConstants = { variant: "tiled", workgroupSize: 256 };
 /**
  * Records the norm of all gradients together, and how much to scale them by.
  *
- *     norm = √(Σ g²)        clip = [min(1, maxNorm / norm), 0, norm]
+ *     norm = √(Σ g²) / lossScale        clip = [min(1, maxNorm / norm) / lossScale, 0, norm]
  *
  * Summed in f32, in a fixed order. Where a gradient is NaN or infinite, or the sum overflows,
  * `clip` is `[0, 1, 0]`, which makes `adamWStep()` skip the step. Scales nothing by itself.
@@ -25,13 +25,16 @@ const TILED: ClipConstants = { variant: "tiled", workgroupSize: 256 };
  * @param tape Where to record; after the backward pass, or on a tape of its own.
  * @param parameters Whose gradients; each counts once, however often it is named.
  * @param maxNorm `[1]` f32, positive; data. 3.4e38 clips nothing.
+ * @param lossScale `[1]` f32, what the gradients were multiplied by, a power of two; data. None if
+ *   absent.
  * @returns `clip`, `[3]` f32: scale, 1 if not finite, norm.
- * @throws {RangeError} If there are no parameters, or `maxNorm` is not `[1] f32`.
+ * @throws {RangeError} If there are no parameters, or `maxNorm` or `lossScale` is not `[1] f32`.
  */
 export function clipGradients(
   tape: Tape,
   parameters: readonly Parameter[],
   maxNorm: Tensor,
+  lossScale?: Tensor,
 ): Tensor {
   const gradients = [...new Set(parameters.map(({ gradient }) => gradient))].flatMap((gradient) =>
     partsOf(gradient, tape.maxBindingBytes),
@@ -39,6 +42,11 @@ export function clipGradients(
   if (gradients.length === 0 || describe(maxNorm) !== "[1] f32") {
     throw new RangeError(
       `Cannot clip gradients: parameters must be given and maxNorm be [1] f32, got ${gradients.length} and ${describe(maxNorm)}`,
+    );
+  }
+  if (lossScale !== undefined && describe(lossScale) !== "[1] f32") {
+    throw new RangeError(
+      `Cannot clip gradients: lossScale must be [1] f32, got ${describe(lossScale)}`,
     );
   }
   const constants = tape.variant === "flat" ? FLAT : TILED;
@@ -59,9 +67,12 @@ export function clipGradients(
   }
   const clip = tape.activation([3], { label: "clip" });
   tape.dispatch(clipScale, {
-    constants: tape.variant === "flat" ? { ...FLAT, workgroupSize: 1 } : TILED,
+    constants: {
+      ...(tape.variant === "flat" ? { ...FLAT, workgroupSize: 1 } : TILED),
+      scaled: lossScale !== undefined,
+    },
     params: { numPartials },
-    buffers: { partials, maxNorm, clip },
+    buffers: { partials, maxNorm, lossScale: lossScale ?? maxNorm, clip },
     workgroups: 1,
   });
   return clip;

@@ -171,8 +171,10 @@ export function tilesOf(
   const logitBytes = (4 * sizeOf(x.shape)) / x.shape.at(-1)!; // of one entry
   const wanted = tileSize ?? Math.max(64, Math.floor(TILE_BYTES / logitBytes / 64) * 64);
   const most = Math.min(wanted, Math.floor(tape.maxBindingBytes / logitBytes));
-  const isHalf = x.dtype === "f16";
-  const weightBytes = tape.maxBindingBytes / (isHalf ? growth(weight, "f16") : 1);
+  // A tile's copy as halves must fit, too, and so must its gradient, which is f32.
+  const copied = x.dtype === "f16" ? growth(weight, "f16") : 1;
+  const trained = weight.needsGradient ? growth(weight, "f32") : 1;
+  const weightBytes = tape.maxBindingBytes / Math.max(copied, trained);
   if (vocabSize <= most && bytesOf(weight) <= weightBytes) {
     return [{ begin: 0, end: vocabSize }];
   }

@@ -4,8 +4,15 @@ import { linearCrossEntropy } from "../../engine/ops/linear_cross_entropy.ts";
 import { Plan, submitAndRead } from "../../engine/plan.ts";
 import { Tape } from "../../engine/tape.ts";
 import type { Tensor } from "../../engine/tensor.ts";
+import { type ActivationDType, checkActivationDType } from "../transformer/activation_dtype.ts";
 import { ModelInputs } from "../transformer/inputs.ts";
 import type { Transformer } from "../transformer/transformer.ts";
+
+/** Options of a {@linkcode LossStep}. */
+export interface LossStepOptions extends Pick<Batch, "numRows" | "seqLen"> {
+  /** What activations are stored as. @default {"f32"} */
+  readonly dtype?: ActivationDType;
+}
 
 /** The loss of batches without gradients: validation. */
 export class LossStep {
@@ -15,12 +22,18 @@ export class LossStep {
   readonly #logProbabilities: Tensor;
   readonly #plan: Plan;
 
-  /** Records the plan; {@linkcode compile} before the first batch. */
-  constructor(gpu: Gpu, model: Transformer, sizes: Pick<Batch, "numRows" | "seqLen">) {
+  /**
+   * Records the plan; {@linkcode compile} before the first batch.
+   *
+   * @throws {TypeError} If activations are to be halves, and the device has none.
+   */
+  constructor(gpu: Gpu, model: Transformer, options: LossStepOptions) {
+    const { dtype = "f32" } = options;
+    checkActivationDType(gpu, dtype);
     this.#gpu = gpu;
-    this.#inputs = new ModelInputs(gpu, model.config, sizes);
+    this.#inputs = new ModelInputs(gpu, model.config, options);
     const tape = new Tape(gpu);
-    const x = model.hidden(tape, this.#inputs);
+    const x = model.hidden(tape, this.#inputs, { dtype });
     const { targets, weights } = this.#inputs;
     const outputs = linearCrossEntropy(tape, { x, weight: model.weights.output, targets, weights });
     this.#loss = outputs.loss;

@@ -1,6 +1,13 @@
 import type { Batch } from "../../data/batch.ts";
 import type { Gpu } from "../../engine/gpu.ts";
 import type { Transformer } from "../transformer/transformer.ts";
+import {
+  hopelessness,
+  initialLossScale,
+  type LossScale,
+  type LossScaleOptions,
+  nextLossScale,
+} from "./loss_scale.ts";
 import { LossStep } from "./loss_step.ts";
 import { learningRateAt, type LearningRateOptions } from "./schedule.ts";
 import { TrainingStep, type TrainingStepOptions } from "./training_step.ts";
@@ -13,6 +20,8 @@ export interface TrainerOptions extends TrainingStepOptions, LearningRateOptions
   readonly evalEvery?: number;
   /** Validations without a new best after which the run ends. @default {Infinity} */
   readonly patience?: number;
+  /** How the loss is scaled where `dtype` is f16. */
+  readonly lossScale?: LossScaleOptions;
 }
 
 /** What a run must remember, besides weights and moments, to go on as if never interrupted. */
@@ -25,6 +34,8 @@ export interface TrainerState {
   readonly best?: { readonly step: number; readonly loss: number };
   /** Validations since the best. */
   readonly sinceBest: number;
+  /** Where a run in f16 is with its loss scale; none in f32. */
+  readonly lossScale?: LossScale;
 }
 
 /** State of a run that has not begun. */
@@ -39,6 +50,18 @@ export type TrainerEvent =
       readonly gradNorm: number;
       readonly learningRate: number;
       /** Tokens of the step, padding included, and the time it took. */
+      readonly numTokens: number;
+      readonly ms: number;
+      /** Label of the last batch. */
+      readonly batch: string;
+    }
+  | {
+      /** Gradients overflowed in f16: nothing has moved, and the loss scale is halved. */
+      readonly type: "skip";
+      /** Steps taken so far: this is none of them. */
+      readonly step: number;
+      /** Of the next step. */
+      readonly lossScale: number;
       readonly numTokens: number;
       readonly ms: number;
       /** Label of the last batch. */
@@ -70,10 +93,17 @@ export interface Validation {
 export class NotFiniteError extends Error {
   override readonly name = "NotFiniteError";
 
-  constructor(step: number, batches: readonly Batch[]) {
+  constructor(
+    step: number,
+    batches: readonly Batch[],
+    {
+      got = "NaN or infinity",
+      remedy = "lower the learning rate",
+    }: { readonly got?: string; readonly remedy?: string } = {},
+  ) {
     const labels = batches.map(({ label }) => label).join("; ");
     super(
-      `Cannot go on training: loss and gradients must be finite, got NaN or infinity at step ${step} (${labels}); lower the learning rate`,
+      `Cannot go on training: loss and gradients must be finite, got ${got} at step ${step} (${labels}); ${remedy}`,
     );
   }
 }
@@ -96,6 +126,8 @@ export class Trainer {
    * @param model Trained in place.
    * @param options Batch sizes, optimizer, course of the learning rate.
    * @param state Where an earlier run stopped; restore weights and moments too.
+   * @throws {RangeError} If an option is out of range.
+   * @throws {TypeError} If `dtype` is f16 and the device has no halves.
    */
   constructor(
     gpu: Gpu,
@@ -106,7 +138,8 @@ export class Trainer {
     this.#gpu = gpu;
     this.#model = model;
     this.#options = options;
-    this.#state = state;
+    const isScaled = options.dtype === "f16" && state.lossScale === undefined;
+    this.#state = isScaled ? { ...state, lossScale: initialLossScale(options.lossScale) } : state;
     this.step = new TrainingStep(gpu, model, options);
   }
 
@@ -121,7 +154,8 @@ export class Trainer {
    *
    * @param batches Training batches, from `state.numBatches` on.
    * @param options Held-out batches, and a signal to stop after the step in progress.
-   * @throws {NotFiniteError} At the first step whose loss or gradient is not finite.
+   * @throws {NotFiniteError} At the first step whose loss or gradient is not finite; in f16, where
+   *   a step whose gradients are not is skipped, when skipping has not helped.
    */
   async *run(
     batches: Iterable<Batch> | AsyncIterable<Batch>,
@@ -149,7 +183,9 @@ export class Trainer {
           reason = "no more batches";
           break;
         }
-        yield await this.#takeStep(group.value);
+        const event = await this.#takeStep(group.value);
+        yield event;
+        if (event.type === "skip") continue;
         const { step } = this.#state;
         const isDue = evalEvery > 0 && (step % evalEvery === 0 || step === maxSteps);
         if (lossStep === undefined || validation === undefined || !isDue) continue;
@@ -168,20 +204,45 @@ export class Trainer {
 
   async #takeStep(batches: readonly Batch[]): Promise<TrainerEvent> {
     const begin = performance.now();
-    const { numBatches } = this.#state;
     const step = this.#state.step + 1;
     const learningRate = learningRateAt(step, this.#options);
-    const { loss, gradNorm, finite } = await this.step.run(batches, {
-      learningRate,
-      step,
-      numBatches,
-    });
-    if (!finite) throw new NotFiniteError(step, batches);
-    this.#state = { ...this.#state, step, numBatches: numBatches + batches.length };
+    const result = await this.step.run(batches, { learningRate, step, ...this.#place() });
+    const { loss, gradNorm, finite, skipped } = result;
+    const isSkip = skipped && this.#state.lossScale !== undefined;
+    if (!finite && !isSkip) throw new NotFiniteError(step, batches);
+    this.#advance(batches, { step: isSkip ? step - 1 : step, finite });
     const numTokens = batches.reduce((sum, { tokens }) => sum + tokens.length, 0);
     const batch = batches.at(-1)!.label;
     const ms = performance.now() - begin;
-    return { type: "step", step, loss, gradNorm, learningRate, numTokens, ms, batch };
+    if (!isSkip) return { type: "step", step, loss, gradNorm, learningRate, numTokens, ms, batch };
+    const lossScale = this.#state.lossScale!.scale;
+    return { type: "skip", step: step - 1, lossScale, numTokens, ms, batch };
+  }
+
+  #place(): { readonly numBatches: number; readonly lossScale?: number } {
+    const { numBatches, lossScale } = this.#state;
+    return { numBatches, ...(lossScale !== undefined && { lossScale: lossScale.scale }) };
+  }
+
+  /** Counts batches, the step if it was one, and what it means for the loss scale. */
+  #advance(
+    batches: readonly Batch[],
+    { step, finite }: { readonly step: number; readonly finite: boolean },
+  ): void {
+    const { lossScale: before, numBatches } = this.#state;
+    const counted = { ...this.#state, step, numBatches: numBatches + batches.length };
+    if (before === undefined) {
+      this.#state = counted;
+      return;
+    }
+    const options = this.#options.lossScale;
+    const lossScale = nextLossScale(before, finite, options);
+    const got = hopelessness(lossScale, options);
+    if (got !== undefined) {
+      const remedy = "lower the learning rate, or train in f32";
+      throw new NotFiniteError(step + 1, batches, { got, remedy });
+    }
+    this.#state = { ...counted, lossScale };
   }
 
   async #validate(held: LossStep, { batches, count }: Validation): Promise<TrainerEvent> {

@@ -12,6 +12,7 @@ import { linearCrossEntropy } from "../../engine/ops/linear_cross_entropy.ts";
 import { Plan, type PlanDescription, submitAndRead } from "../../engine/plan.ts";
 import { Tape } from "../../engine/tape.ts";
 import type { Parameter, Tensor } from "../../engine/tensor.ts";
+import { type ActivationDType, checkActivationDType } from "../transformer/activation_dtype.ts";
 import { ModelInputs } from "../transformer/inputs.ts";
 import type { Transformer } from "../transformer/transformer.ts";
 
@@ -35,16 +36,42 @@ export interface TrainingStepOptions {
   readonly eps?: number;
   /** Gradients are scaled down to this global norm; `Infinity` for never. @default {1} */
   readonly maxGradNorm?: number;
+  /**
+   * What activations, and the weights that they are multiplied by, are stored as. Weights that are
+   * trained, their gradients and moments stay f32.
+   *
+   * @default {"f32"}
+   */
+  readonly dtype?: ActivationDType;
+  /** Keeps no activations of a block for backward, which computes them again. @default {false} */
+  readonly checkpoint?: boolean;
 }
 
 /** What one step measured. */
 export interface StepResult {
   /** Mean weighted loss over the step's batches. */
   readonly loss: number;
-  /** Global norm of the gradients before clipping. */
+  /** Global norm of the gradients before clipping, free of the loss scale. */
   readonly gradNorm: number;
   /** Whether loss and gradients are finite; where the gradients are not, the weights have not moved. */
   readonly finite: boolean;
+  /** Whether the gradients are not finite, so that nothing has moved. */
+  readonly skipped: boolean;
+}
+
+/** Where in a run a step is. */
+export interface StepPlace {
+  readonly learningRate: number;
+  /** Counted from 1. */
+  readonly step: number;
+  /** Micro-batches taken before this step. */
+  readonly numBatches: number;
+  /**
+   * What gradients are multiplied by on their way through halves, a power of two; f32 needs none.
+   *
+   * @default {1}
+   */
+  readonly lossScale?: number;
 }
 
 /**
@@ -58,6 +85,8 @@ export class TrainingStep {
   readonly #options: TrainingStepOptions;
   readonly #inputs: ModelInputs;
   readonly #schedule: Tensor;
+  /** Gradient of the loss, where backward begins: the loss scale. */
+  readonly #dLoss: Tensor;
   /** Small inputs of the plans, to be freed with them. */
   readonly #constants: readonly Tensor[];
   readonly #loss: Tensor;
@@ -69,9 +98,11 @@ export class TrainingStep {
    * Records both plans; {@linkcode compile} before the first step.
    *
    * @throws {RangeError} If the norm to clip at is not positive.
+   * @throws {TypeError} If activations are to be halves, and the device has none.
    */
   constructor(gpu: Gpu, model: Transformer, options: TrainingStepOptions) {
-    const { weightDecay = 0.1, decays = isMatrix, maxGradNorm = 1 } = options;
+    const { maxGradNorm = 1, dtype = "f32", checkpoint = false } = options;
+    checkActivationDType(gpu, dtype);
     if (!(maxGradNorm > 0)) {
       throw new RangeError(
         `Cannot clip gradients: maxGradNorm must be positive, got ${maxGradNorm}`,
@@ -82,7 +113,7 @@ export class TrainingStep {
     this.#inputs = new ModelInputs(gpu, model.config, options);
 
     const tape = new Tape(gpu);
-    const x = model.hidden(tape, this.#inputs, { training: true });
+    const x = model.hidden(tape, this.#inputs, { training: true, dtype, checkpoint });
     const { targets, weights } = this.#inputs;
     const { loss } = linearCrossEntropy(tape, {
       x,
@@ -90,29 +121,36 @@ export class TrainingStep {
       targets,
       weights,
     });
-    const dLoss = gpu.tensor([1], { label: "dLoss", values: Float32Array.of(1) });
-    tape.backward(loss, dLoss);
+    this.#dLoss = gpu.tensor([1], { label: "dLoss", values: Float32Array.of(1) });
+    tape.backward(loss, this.#dLoss);
     this.#loss = loss;
     this.#gradients = new Plan(gpu, tape, { keep: [loss] });
 
     const update = new Tape(gpu);
     const limit = Float32Array.of(Math.min(maxGradNorm, 3.4e38));
     const maxNorm = gpu.tensor([1], { label: "maxGradNorm", values: limit });
-    this.#clip = clipGradients(update, model.parameters, maxNorm);
+    const lossScale = dtype === "f16" ? this.#dLoss : undefined;
+    this.#clip = clipGradients(update, model.parameters, maxNorm, lossScale);
     this.#schedule = gpu.tensor([ADAM_W_SCHEDULE_LENGTH], { label: "schedule" });
+    this.moments = this.#recordUpdate(update, model.parameters);
+    this.#constants = [this.#dLoss, maxNorm, this.#schedule];
+    this.#update = new Plan(gpu, update, { keep: [this.#clip] });
+  }
+
+  /** Records AdamW for every parameter; returns their moments by label. */
+  #recordUpdate(tape: Tape, parameters: readonly Parameter[]): Map<string, AdamWState> {
+    const { weightDecay = 0.1, decays = isMatrix } = this.#options;
     const moments = new Map<string, AdamWState>();
-    for (const parameter of model.parameters) {
-      const state = adamWState(gpu, parameter);
+    for (const parameter of parameters) {
+      const state = adamWState(this.#gpu, parameter);
       moments.set(parameter.label, state);
-      adamWStep(update, parameter, state, {
+      adamWStep(tape, parameter, state, {
         schedule: this.#schedule,
         clip: this.#clip,
         weightDecay: decays(parameter) ? weightDecay : 0,
       });
     }
-    this.moments = moments;
-    this.#constants = [dLoss, maxNorm, this.#schedule];
-    this.#update = new Plan(gpu, update, { keep: [this.#clip] });
+    return moments;
   }
 
   /** Dispatches and bytes of the gradient plan and of the update plan. */
@@ -130,16 +168,16 @@ export class TrainingStep {
    * Takes one step.
    *
    * @param batches Micro-batches whose gradients add up; weighted as if they were one batch.
-   * @param at Learning rate; step, counted from 1; micro-batches taken before this step.
+   * @param at Learning rate, step and loss scale.
    */
-  async run(
-    batches: readonly Batch[],
-    at: { readonly learningRate: number; readonly step: number; readonly numBatches: number },
-  ): Promise<StepResult> {
+  async run(batches: readonly Batch[], at: StepPlace): Promise<StepResult> {
     const { seed = 0, beta1 = 0.9, beta2 = 0.95, eps = 1e-8 } = this.#options;
     const total = batches.reduce((sum, { weights }) => weights.reduce((a, b) => a + b, sum), 0);
     const weightScale = total > 0 ? 1 / total : 0;
     this.#gpu.write(this.#schedule, adamWSchedule({ ...at, beta1, beta2, eps }));
+    if (this.#options.dtype === "f16") {
+      this.#gpu.write(this.#dLoss, Float32Array.of(at.lossScale ?? 1));
+    }
     const reads = batches.map((batch, index) => {
       this.#inputs.write(batch, { weightScale, seed, step: at.numBatches + index });
       const last = index === batches.length - 1;
@@ -154,7 +192,8 @@ export class TrainingStep {
     const results = await Promise.all(reads);
     const loss = results.reduce((sum, [value]) => sum + value![0]!, 0);
     const [, notFinite = 1, gradNorm = 0] = results.at(-1)?.[1] ?? [];
-    return { loss, gradNorm, finite: notFinite === 0 && Number.isFinite(loss) };
+    const skipped = notFinite !== 0;
+    return { loss, gradNorm, finite: !skipped && Number.isFinite(loss), skipped };
   }
 
   /** Frees the memory of plans and inputs; weights and moments stay. */

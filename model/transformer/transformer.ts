@@ -5,6 +5,7 @@ import { rotaryTable } from "../../engine/ops/rotary.ts";
 import { TokenInput } from "../../engine/segments.ts";
 import type { Tape } from "../../engine/tape.ts";
 import { detach, type Parameter, sizeOf, type Tensor } from "../../engine/tensor.ts";
+import type { ActivationDType } from "./activation_dtype.ts";
 import { drop, normalize, recordBlock } from "./block.ts";
 import { checkConfig, type ModelConfig } from "./config.ts";
 import type { ForwardInputs } from "./inputs.ts";
@@ -48,6 +49,13 @@ export interface ForwardOptions {
    * @default {all of them, and the final norm}
    */
   readonly layer?: number;
+  /**
+   * What activations are stored as; sums, softmax and norms are in f32 either way. Halves need
+   * `shader-f16`, and in training a loss scale.
+   *
+   * @default {"f32"}
+   */
+  readonly dtype?: ActivationDType;
 }
 
 /**
@@ -116,22 +124,23 @@ export class Transformer {
    * @param tape Where to record.
    * @param inputs Tokens, positions, and what queries see.
    * @param options Training or inference, and how far.
-   * @returns Hidden states, `[numTokens, dModel]`; after the final norm, times `weights.output`
-   *   transposed, the logits.
+   * @returns Hidden states, `[numTokens, dModel]`, stored as told; after the final norm, times
+   *   `weights.output` transposed, the logits.
    * @throws {RangeError} If the model has no such layer.
    */
   hidden(tape: Tape, inputs: ForwardInputs, options: ForwardOptions = {}): Tensor {
     const { weights, config } = this;
-    const { training = false, checkpoint = false, layer = config.numBlocks } = options;
+    const { training = false, checkpoint = false, dtype = "f32" } = options;
+    const { layer = config.numBlocks } = options;
     if (!Number.isInteger(layer) || layer < 0 || layer > config.numBlocks) {
       throw new RangeError(
         `Cannot run a model: layer must be an integer from 0 to ${config.numBlocks}, got ${layer}`,
       );
     }
     const scope = { tape, inputs, config, training, rotaryTable: this.rotaryTable };
-    let x = lookUp(tape, weights.embedding, inputs.tokens);
+    let x = lookUp(tape, weights.embedding, { ids: inputs.tokens, dtype });
     if (weights.positions !== undefined) {
-      x = add(tape, x, lookUp(tape, weights.positions, inputs.positions));
+      x = add(tape, x, lookUp(tape, weights.positions, { ids: inputs.positions, dtype }));
     }
     x = drop(scope, x, { rate: config.dropout, id: 0 });
     weights.blocks.slice(0, layer).forEach((block, index) => {
@@ -144,9 +153,12 @@ export class Transformer {
 }
 
 /** Rows of a table; without segments, as inference has them, no gradient flows into it. */
-function lookUp(tape: Tape, table: Tensor, ids: TokenInput | Tensor): Tensor {
-  const rows = ids instanceof TokenInput ? table : detach(table);
-  return embedding(tape, rows, ids, { dtype: "f32" });
+function lookUp(
+  tape: Tape,
+  table: Tensor,
+  { ids, dtype }: { readonly ids: TokenInput | Tensor; readonly dtype: ActivationDType },
+): Tensor {
+  return embedding(tape, ids instanceof TokenInput ? table : detach(table), ids, { dtype });
 }
 
 function createRotaryTable(gpu: Gpu, config: ModelConfig): Tensor | undefined {
