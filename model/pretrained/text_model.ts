@@ -21,6 +21,8 @@ export interface GenerateOptions extends SamplerSettings {
   /** Tokens that end a text. @default {those of the model} */
   readonly endTokens?: readonly number[];
   readonly signal?: AbortSignal;
+  /** Called once the kernels of some prompts are compiled, before these are read; for timing. */
+  readonly onCompiled?: () => void;
 }
 
 /** Why a text ended: at an end token, at a stop string, or at a limit of tokens. */
@@ -137,7 +139,9 @@ export class TextModel {
   ): Promise<ContinuationScores[]> {
     const scores: ContinuationScores[] = [];
     for (let begin = 0; begin < requests.length; begin += MOST_ROWS) {
-      const group = requests.slice(begin, begin + MOST_ROWS).map((one) => this.#tokenize(one));
+      const group = requests
+        .slice(begin, begin + MOST_ROWS)
+        .map((one) => this.encodeContinuations(one));
       const capacity = places(Math.max(...group.map((request) => placesOf(request))));
       const numRows = powerOfTwo(group.length);
       const sizes = { numRows, capacity };
@@ -167,7 +171,7 @@ export class TextModel {
     firstRow: number,
     options: GenerateOptions,
   ): AsyncGenerator<GenerateEvent> {
-    const { maxNewTokens = 128, stop = [], signal, seed = 0 } = options;
+    const { maxNewTokens = 128, stop = [], signal, seed = 0, onCompiled } = options;
     const endTokens = options.endTokens ?? this.endTokens;
     const { maxSeqLen } = this.transformer.config;
     const longest = Math.max(...prompts.map(({ length }) => length));
@@ -191,8 +195,9 @@ export class TextModel {
       settings: { ...options, seed: seed + firstRow + index },
     }));
     const maxSteps = Math.max(...texts.map(({ limit }) => limit));
+    const limits = { maxSteps, endTokens, ...(onCompiled !== undefined && { onCompiled }) };
     try {
-      for await (const step of generator.run(requests, { maxSteps, endTokens })) {
+      for await (const step of generator.run(requests, limits)) {
         signal?.throwIfAborted();
         for (const [index, text] of texts.entries()) {
           if (!text.isFinished) yield text.push(step, index);
@@ -211,7 +216,8 @@ export class TextModel {
     return hasEnd ? [...new Set([...own, this.tokenizer.endId])] : own;
   }
 
-  #tokenize({
+  /** Tokens of a text and of what may follow it, as {@linkcode score} takes them. */
+  encodeContinuations({
     prefix,
     continuations,
   }: {
@@ -288,21 +294,34 @@ class GeneratedText {
   }
 }
 
-/** Things of a size that are made once and used by one caller at a time. */
+/** Most sizes of which something is kept for the next call. */
+const MOST_IDLE = 2;
+
+/** Things of a size that are made once and used by one caller at a time; the latest are kept. */
 class Pool<T extends { destroy(): void }> {
-  readonly #idle = new Map<string, T[]>();
+  readonly #idle = new Map<string, T>();
 
   take(sizes: object, make: () => T): T {
-    return this.#idle.get(JSON.stringify(sizes))?.pop() ?? make();
+    const key = JSON.stringify(sizes);
+    const kept = this.#idle.get(key);
+    this.#idle.delete(key);
+    return kept ?? make();
   }
 
   give(sizes: object, thing: T): void {
     const key = JSON.stringify(sizes);
-    this.#idle.set(key, [...(this.#idle.get(key) ?? []), thing]);
+    this.#idle.get(key)?.destroy();
+    this.#idle.delete(key);
+    this.#idle.set(key, thing);
+    for (const [oldest, idle] of this.#idle) {
+      if (this.#idle.size <= MOST_IDLE) break;
+      idle.destroy();
+      this.#idle.delete(oldest);
+    }
   }
 
   destroy(): void {
-    for (const thing of [...this.#idle.values()].flat()) thing.destroy();
+    for (const thing of this.#idle.values()) thing.destroy();
     this.#idle.clear();
   }
 }
