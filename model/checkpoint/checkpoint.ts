@@ -1,12 +1,21 @@
 import type { ModelConfig } from "../transformer/config.ts";
-import { configFromJson, configToJson } from "./config_json.ts";
-import { type Generation, generationFromJson, generationToJson } from "./generation_config.ts";
-import { weightsFromTensors, weightsToTensors, type WeightValues } from "./hugging_face.ts";
+import { weightShapes } from "../transformer/weight_shapes.ts";
+import { checkpointFiles } from "./checkpoint_files.ts";
+import { configFromJson } from "./config_json.ts";
+import { drainFile } from "./exported_file.ts";
+import { type Generation, generationFromJson } from "./generation_config.ts";
+import { checkWeights, weightsFromTensors, type WeightValues } from "./hugging_face.ts";
 import { encodeManifest, MANIFEST_FILE, verifyManifest } from "./manifest.ts";
-import { decodeSafetensors, encodeSafetensors } from "./safetensors.ts";
-import { encodeJson, type JsonObject, parseJsonObject } from "./strict_json.ts";
+import { decodeSafetensors } from "./safetensors.ts";
+import { type JsonObject, parseJsonObject } from "./strict_json.ts";
 import { checkTokenizer } from "./tokenizer_check.ts";
-import { decodeRun, encodeRun, OPTIMIZER_FILE, TRAINER_FILE, type RunState } from "./run_state.ts";
+import {
+  decodeRun,
+  OPTIMIZER_FILE,
+  TRAINER_FILE,
+  type RunSource,
+  type RunState,
+} from "./run_state.ts";
 
 /** A model, and what a run needs to go on training it. */
 export interface Checkpoint {
@@ -55,21 +64,19 @@ export const TRAINER_FILES: readonly string[] = [OPTIMIZER_FILE, TRAINER_FILE];
 export async function encodeCheckpoint(
   checkpoint: Checkpoint,
 ): Promise<Map<string, Uint8Array<ArrayBuffer>>> {
-  const { config, weights, tokenizer, generation, trainer } = checkpoint;
+  const { config, weights, trainer, ...rest } = checkpoint;
+  const exported = checkpointFiles({
+    ...rest,
+    config,
+    weights: (label) => Promise.resolve(weights.get(label)!),
+    ...(trainer !== undefined && { trainer: sourceOf(config, trainer) }),
+  });
+  checkWeights(config, weights);
+  for (const [name, moment] of Object.entries(trainer?.optimizer ?? {})) {
+    checkWeights(config, moment, `moment ${name} of weight`);
+  }
   const files = new Map<string, Uint8Array<ArrayBuffer>>();
-  files.set(CONFIG_FILE, encodeJson(configToJson(config), CONFIG_FILE));
-  if (generation !== undefined) {
-    files.set(GENERATION_FILE, encodeJson(generationToJson(generation, config), GENERATION_FILE));
-  }
-  if (tokenizer !== undefined) {
-    const json = tokenizer as JsonObject; // encodeJson() checks that it is
-    files.set(TOKENIZER_FILE, encodeJson(json, TOKENIZER_FILE));
-    checkTokenizer(json, config, TOKENIZER_FILE);
-  }
-  files.set(WEIGHTS_FILE, encodeSafetensors(weightsToTensors(config, weights)));
-  if (trainer !== undefined) {
-    for (const [name, content] of encodeRun(config, trainer)) files.set(name, content);
-  }
+  for (const file of exported) files.set(file.name, await drainFile(file));
   files.set(MANIFEST_FILE, await encodeManifest(files));
   return files;
 }
@@ -108,6 +115,14 @@ export async function decodeCheckpoint(files: CheckpointFiles): Promise<Checkpoi
       ? {}
       : { generation: generationFromJson(generation, config, GENERATION_FILE) }),
     ...(trainer === undefined ? {} : { trainer }),
+  };
+}
+
+function sourceOf(config: ModelConfig, { optimizer, ...record }: RunState): RunSource {
+  return {
+    ...record,
+    shapes: weightShapes(config),
+    moment: (label, moment) => Promise.resolve(optimizer[moment].get(label)!),
   };
 }
 

@@ -1,6 +1,7 @@
 import { sizeOf } from "../../engine/tensor.ts";
 import type { ModelConfig } from "../transformer/config.ts";
 import { configToJson, modelTypeOf } from "./config_json.ts";
+import { type ExportedFile, fileOf } from "./exported_file.ts";
 import { encodeFloats, type FloatDtype } from "./float_conversion.ts";
 import { type Generation, generationToJson } from "./generation_config.ts";
 import { tensorBytes } from "./safetensors_header.ts";
@@ -11,14 +12,7 @@ import { type TensorLayout, tensorLayouts } from "./tensor_layout.ts";
 import { joinParts } from "./tensor_parts.ts";
 import { checkTokenizer } from "./tokenizer_check.ts";
 
-/** A file that is yet to be written. */
-export interface ExportedFile {
-  readonly name: string;
-  /** Bytes in all. */
-  readonly size: number;
-  /** Its content, made as it is asked for; once. */
-  readonly chunks: AsyncIterable<Uint8Array<ArrayBuffer>>;
-}
+export type { ExportedFile };
 
 /** A model to write. */
 export interface ModelExport {
@@ -96,26 +90,16 @@ function smallFiles(model: ModelExport): ExportedFile[] {
   return files;
 }
 
-function fileOf(name: string, bytes: Uint8Array<ArrayBuffer>): ExportedFile {
-  return {
-    name,
-    size: bytes.length,
-    chunks: (async function* () {
-      yield bytes;
-    })(),
-  };
-}
-
 /** Tensors in the model's order, as many to a file as fit. */
 function intoShards(
   layouts: readonly TensorLayout[],
   { dtype, maxShardBytes }: { readonly dtype: FloatDtype; readonly maxShardBytes: number },
 ): TensorLayout[][] {
   const shards: TensorLayout[][] = [];
-  let filled = Number.POSITIVE_INFINITY;
+  let filled = 0;
   for (const layout of layouts) {
     const size = tensorBytes(dtype, layout.shape);
-    if (filled + size > maxShardBytes) {
+    if (shards.length === 0 || filled + size > maxShardBytes) {
       shards.push([]);
       filled = 0;
     }

@@ -1,7 +1,15 @@
+import { sizeOf } from "../../engine/tensor.ts";
 import type { ModelConfig } from "../transformer/config.ts";
+import { type WeightShape, weightShapes } from "../transformer/weight_shapes.ts";
+import type { FileSet } from "./byte_source.ts";
+import { type ExportedFile, fileOf } from "./exported_file.ts";
 import { Fields } from "./fields.ts";
-import { checkWeights, type WeightValues } from "./hugging_face.ts";
-import { decodeSafetensors, encodeSafetensors, floatTensor } from "./safetensors.ts";
+import { decodeFloats, encodeFloats, isFloatDtype, notFloats } from "./float_conversion.ts";
+import type { WeightValues } from "./hugging_face.ts";
+import { decodeSafetensors, floatTensor } from "./safetensors.ts";
+import { openSafetensors, type SafetensorsFile } from "./safetensors_file.ts";
+import { type SafetensorsDtype } from "./safetensors_header.ts";
+import { startSafetensors } from "./safetensors_writer.ts";
 import {
   brief,
   encodeJson,
@@ -10,15 +18,14 @@ import {
   type JsonValue,
   parseJsonObject,
 } from "./strict_json.ts";
-import { weightShapes } from "../transformer/weight_shapes.ts";
 
 /** Name of the file with the moments. */
 export const OPTIMIZER_FILE = "optimizer.safetensors";
 /** Name of the file with the rest of a trainer's state. */
 export const TRAINER_FILE = "trainer_state.json";
 
-/** All that a run needs, besides its weights, to go on as if it had never stopped. */
-export interface RunState {
+/** What a trainer keeps besides moments. */
+export interface TrainerRecord {
   /** Optimizer steps taken. */
   readonly step: number;
   /** Passes over the training data, in part. @default {0} */
@@ -29,31 +36,48 @@ export interface RunState {
   readonly log?: readonly JsonObject[];
   /** Seeds, data position and whatever else the trainer wants back as it was. */
   readonly state: JsonObject;
+}
+
+/** All that a run needs, besides its weights, to go on as if it had never stopped. */
+export interface RunState extends TrainerRecord {
   /** AdamW's moments by label of the weight, each shaped as the weight. */
   readonly optimizer: { readonly m: WeightValues; readonly v: WeightValues };
+}
+
+/** One of AdamW's two moments. */
+export type Moment = (typeof MOMENTS)[number];
+
+const MOMENTS = ["m", "v"] as const;
+
+/** Reads a moment of a weight, by the weight's label. */
+export type ReadMoment = (label: string, moment: Moment) => Promise<Float32Array<ArrayBuffer>>;
+
+/** A trainer's state whose moments are read one at a time. */
+export interface RunSource extends TrainerRecord {
+  /** Weights that have moments. */
+  readonly shapes: Iterable<WeightShape>;
+  /** Each is asked for once, in the order of the file. */
+  readonly moment: ReadMoment;
+}
+
+/** A trainer's state in files, its moments yet to be read. */
+export interface StoredRun extends TrainerRecord {
+  readonly moment: ReadMoment;
 }
 
 /**
  * Writes a trainer's state as `trainer_state.json`, in Hugging Face's fields with our own under
  * `"tenure"`, and its moments as `optimizer.safetensors`, named `<label>.m` and `<label>.v`.
+ * Moments are asked for as the files are drained, so that memory holds one of them.
  *
- * @throws {RangeError} If a moment is missing or misshapen, or the step is no count.
+ * @returns Both files; draining throws a `RangeError` if a moment does not fill its shape.
+ * @throws {RangeError} If the step is no count.
  * @throws {TypeError} If the state holds anything but JSON, such as NaN.
  */
-export function encodeRun(
-  config: ModelConfig,
-  trainer: RunState,
-): [name: string, content: Uint8Array<ArrayBuffer>][] {
-  const { step, epoch = 0, best, log = [], state, optimizer } = trainer;
+export function runFiles({ shapes, moment: read, ...record }: RunSource): ExportedFile[] {
+  const { step, epoch = 0, best, log = [], state } = record;
   if (!Number.isSafeInteger(step) || step < 0) {
     throw new RangeError(`Cannot write a checkpoint: steps must count from 0, got ${step}`);
-  }
-  const tensors = new Map();
-  for (const moment of ["m", "v"] as const) {
-    checkWeights(config, optimizer[moment], `moment ${moment} of weight`);
-    for (const { label, shape } of weightShapes(config)) {
-      tensors.set(`${label}.${moment}`, { shape, values: optimizer[moment].get(label)! });
-    }
   }
   const json: JsonObject = {
     global_step: step,
@@ -63,14 +87,78 @@ export function encodeRun(
     log_history: log,
     tenure: state,
   };
-  return [
-    [OPTIMIZER_FILE, encodeSafetensors(tensors)],
-    [TRAINER_FILE, encodeJson(json, TRAINER_FILE)],
-  ];
+  return [momentsFile(shapes, read), fileOf(TRAINER_FILE, encodeJson(json, TRAINER_FILE))];
+}
+
+function momentsFile(shapes: Iterable<WeightShape>, read: ReadMoment): ExportedFile {
+  const tensors = new Map(
+    Array.from(shapes).flatMap(({ label, shape }) =>
+      MOMENTS.map((moment) => {
+        const dtype: SafetensorsDtype = "F32";
+        return [`${label}.${moment}`, { label, moment, shape, dtype }] as const;
+      }),
+    ),
+  );
+  const { header, names, size } = startSafetensors(tensors);
+  async function* chunks(): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
+    yield header;
+    for (const name of names) {
+      const { label, moment, shape } = tensors.get(name)!;
+      const values = await read(label, moment);
+      if (values.length !== sizeOf(shape)) {
+        throw new RangeError(
+          `Cannot write a checkpoint: moment ${moment} of weight "${label}" must have shape [${shape.join(", ")}], got ${values.length} values`,
+        );
+      }
+      yield encodeFloats(values, "F32");
+    }
+  }
+  return { name: OPTIMIZER_FILE, size, chunks: chunks() };
 }
 
 /**
- * Reads back what {@linkcode encodeRun} wrote.
+ * Opens what {@linkcode runFiles} wrote; moments are read when asked for.
+ *
+ * @param files The checkpoint's folder.
+ * @param shapes Weights that must have moments, and no others.
+ * @throws {SyntaxError} If a file is missing or malformed.
+ * @throws {RangeError} If the moments are not those of the weights.
+ * @throws {TypeError} If they are no floats.
+ */
+export async function openRun(files: FileSet, shapes: Iterable<WeightShape>): Promise<StoredRun> {
+  const record = await openTrainerRecord(files);
+  const source = await files.open(OPTIMIZER_FILE);
+  if (source === undefined) throw missing(OPTIMIZER_FILE, TRAINER_FILE);
+  const file = await openSafetensors(source);
+  checkMoments(file.tensors, shapes);
+  return { ...record, moment: (label, moment) => readMoment(file, `${label}.${moment}`) };
+}
+
+/**
+ * Reads `trainer_state.json` of a folder.
+ *
+ * @throws {SyntaxError} If it is missing or malformed.
+ */
+export async function openTrainerRecord(files: FileSet): Promise<TrainerRecord> {
+  const source = await files.open(TRAINER_FILE);
+  if (source === undefined) throw missing(TRAINER_FILE, "the model");
+  return decodeRunJson(await source.read(0, source.size));
+}
+
+async function readMoment(
+  { name: file, tensors }: SafetensorsFile,
+  name: string,
+): Promise<Float32Array<ArrayBuffer>> {
+  const tensor = tensors.get(name);
+  if (tensor === undefined) {
+    throw new RangeError(`Cannot read "${file}": it must hold "${name}", got no such tensor`);
+  }
+  if (!isFloatDtype(tensor.dtype)) throw notFloats(name, tensor.dtype, file);
+  return decodeFloats(await tensor.read(), tensor.dtype);
+}
+
+/**
+ * Reads back what {@linkcode runFiles} wrote, from memory.
  *
  * @throws {SyntaxError} If a file is malformed.
  * @throws {RangeError} If the moments are not those of the model.
@@ -81,12 +169,13 @@ export function decodeRun(
 ): RunState | undefined {
   const [state, moments] = [files.get(TRAINER_FILE), files.get(OPTIMIZER_FILE)];
   if (state === undefined && moments === undefined) return undefined;
-  if (state === undefined || moments === undefined) {
-    const [there, missing] =
-      state === undefined ? [OPTIMIZER_FILE, TRAINER_FILE] : [TRAINER_FILE, OPTIMIZER_FILE];
-    throw new SyntaxError(`Cannot read "${missing}": it must be beside ${there}, got no such file`);
-  }
+  if (state === undefined) throw missing(TRAINER_FILE, OPTIMIZER_FILE);
+  if (moments === undefined) throw missing(OPTIMIZER_FILE, TRAINER_FILE);
   return { ...decodeRunJson(state), optimizer: decodeMoments(config, moments) };
+}
+
+function missing(name: string, beside: string): SyntaxError {
+  return new SyntaxError(`Cannot read "${name}": it must be beside ${beside}, got no such file`);
 }
 
 /**
@@ -94,7 +183,7 @@ export function decodeRun(
  *
  * @throws {SyntaxError} If it is malformed.
  */
-export function decodeRunJson(bytes: Uint8Array): Omit<RunState, "optimizer"> {
+export function decodeRunJson(bytes: Uint8Array): TrainerRecord {
   const json = parseJsonObject(bytes, TRAINER_FILE);
   const fields = new Fields(json, TRAINER_FILE);
   const step = fields.number("global_step");
@@ -123,27 +212,40 @@ function isObjects(value: JsonValue): value is readonly JsonObject[] {
   return Array.isArray(value) && value.every(isJsonObject);
 }
 
-function decodeMoments(config: ModelConfig, bytes: Uint8Array<ArrayBuffer>): RunState["optimizer"] {
-  const { tensors } = decodeSafetensors(bytes, OPTIMIZER_FILE);
-  const moments = { m: new Map<string, Float32Array<ArrayBuffer>>(), v: new Map() };
-  for (const { label, shape } of weightShapes(config)) {
-    for (const moment of ["m", "v"] as const) {
+/** Checks that there are both moments of every weight, shaped as the weight, and nothing else. */
+function checkMoments(
+  tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>,
+  shapes: Iterable<WeightShape>,
+): void {
+  let count = 0;
+  for (const { label, shape } of shapes) {
+    for (const moment of MOMENTS) {
+      count++;
       const name = `${label}.${moment}`;
       const tensor = tensors.get(name);
-      if (tensor === undefined || tensor.shape.join() !== shape.join()) {
-        const got = tensor === undefined ? "none" : `[${tensor.shape.join(", ")}]`;
-        throw new RangeError(
-          `Cannot read "${OPTIMIZER_FILE}": tensor "${name}" must have shape ` +
-            `[${shape.join(", ")}], got ${got}`,
-        );
-      }
-      moments[moment].set(label, floatTensor(tensor, name, OPTIMIZER_FILE).values);
+      if (tensor !== undefined && tensor.shape.join() === shape.join()) continue;
+      const got = tensor === undefined ? "none" : `[${tensor.shape.join(", ")}]`;
+      throw new RangeError(
+        `Cannot read "${OPTIMIZER_FILE}": tensor "${name}" must have shape ` +
+          `[${shape.join(", ")}], got ${got}`,
+      );
     }
   }
-  if (tensors.size !== 2 * moments.m.size) {
-    throw new RangeError(
-      `Cannot read "${OPTIMIZER_FILE}": it must hold ${2 * moments.m.size} moments, got ${tensors.size}`,
+  if (tensors.size === count) return;
+  throw new RangeError(
+    `Cannot read "${OPTIMIZER_FILE}": it must hold ${count} moments, got ${tensors.size}`,
+  );
+}
+
+function decodeMoments(config: ModelConfig, bytes: Uint8Array<ArrayBuffer>): RunState["optimizer"] {
+  const { tensors } = decodeSafetensors(bytes, OPTIMIZER_FILE);
+  checkMoments(tensors, weightShapes(config));
+  const read = (moment: Moment) =>
+    new Map(
+      Array.from(weightShapes(config), ({ label }) => {
+        const name = `${label}.${moment}`;
+        return [label, floatTensor(tensors.get(name)!, name, OPTIMIZER_FILE).values] as const;
+      }),
     );
-  }
-  return moments;
+  return { m: read("m"), v: read("v") };
 }
