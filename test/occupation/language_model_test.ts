@@ -65,8 +65,12 @@ function makePerson(id: string, numObservations: number): Person {
 }
 
 /** Log-probability of each title after a prompt, each title in a forward pass of its own. */
-async function oneByOne({ resume }: Person, observation: number): Promise<Float64Array> {
-  const step = await new LossStep(gpu, model, { numRows: 1, seqLen: MAX_SEQ_LEN }).compile();
+async function oneByOne(
+  { resume }: Person,
+  observation: number,
+  of: Transformer = model,
+): Promise<Float64Array> {
+  const step = await new LossStep(gpu, of, { numRows: 1, seqLen: MAX_SEQ_LEN }).compile();
   const { start } = resume!.titles[observation]!;
   const sums = new Float64Array(TITLES.length);
   for (const [which, title] of TITLES.entries()) {
@@ -104,14 +108,29 @@ async function scoresOf(tolerance: number) {
 
 const exact = await scoresOf(0);
 
-test("all titles in one pass have the probabilities of each title on its own", async () => {
-  const language = new LanguageModel(gpu, model, { titles: TITLES });
+/** The same weights, but no token sees further than the two titles before it. */
+const shortSighted = new Transformer(
+  gpu,
+  { ...model.config, slidingWindow: 7 },
+  { tensors: model.tensors, parameters: model.parameters },
+);
+
+for (const [what, of] of [
+  ["a model", model],
+  ["a model with a sliding window", shortSighted],
+] as const) {
+  test(`all titles in one pass of ${what} have the probabilities of each title on its own`, () =>
+    checkDistributions(of));
+}
+
+async function checkDistributions(of: Transformer): Promise<void> {
+  const language = new LanguageModel(gpu, of, { titles: TITLES });
   for (const [person, observation] of [
     [people[0]!, 0],
     [people[0]!, 4],
     [people[2]!, 7],
   ] as const) {
-    const expected = await oneByOne(person, observation);
+    const expected = await oneByOne(person, observation, of);
     const total = expected.reduce((sum, value) => sum + Math.exp(value), 0);
     const distribution = await language.distribution(person, observation);
     assertClose(
@@ -124,7 +143,7 @@ test("all titles in one pass have the probabilities of each title on its own", a
     );
   }
   language.destroy();
-});
+}
 
 test("scores of all years at once are those of each title on its own", async () => {
   for (const [which, person] of people.entries()) {
