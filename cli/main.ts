@@ -4,6 +4,7 @@ import { doctor } from "./commands/doctor.ts";
 import { evalCommand } from "./commands/eval.ts";
 import { predictCommand } from "./commands/predict.ts";
 import { prepareCommand } from "./commands/prepare.ts";
+import { pullCommand } from "./commands/pull.ts";
 import { setupAdapter } from "./commands/setup_adapter.ts";
 import { trainCommand } from "./commands/train.ts";
 import { CliError, EXIT, type ExitCode } from "./platform/errors.ts";
@@ -17,6 +18,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   trainCommand,
   evalCommand,
   predictCommand,
+  pullCommand,
   doctor,
   setupAdapter,
 ];

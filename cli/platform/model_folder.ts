@@ -117,9 +117,9 @@ async function openModelFolder(path: string): Promise<StoredModel> {
     return withPath(path, () => openFolder(folderFiles(path)));
   }
   if (await holds(path, RUN_FILE)) return openModelFolder(await bestCheckpoint(path));
-  const names = (await readdir(path).catch((error: unknown) => {
+  const names = await readdir(path).catch((error: unknown): never => {
     throw fileError("read", path, { error, exitCode: EXIT.checkpoint });
-  })) as string[];
+  });
   const models = names.filter((name) => /\.gguf$/i.test(name));
   if (models.length === 1) return openModelFile(join(path, models[0]!), {});
   const got =

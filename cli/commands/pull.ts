@@ -1,0 +1,169 @@
+import type { Command } from "commander";
+import { CliError, EXIT } from "../platform/errors.ts";
+import { findOffline } from "../platform/hub_offline.ts";
+import { DownloadMeter } from "../platform/hub_progress.ts";
+import {
+  type PlannedFile,
+  planPull,
+  type PullPlan,
+  type PullRequest,
+  runPull,
+  uniqueBlobs,
+} from "../platform/hub_pull.ts";
+import { hubSettings } from "../platform/hub_settings.ts";
+import { formatBytes } from "../run/format.ts";
+import { interruptibly } from "../run/interrupt.ts";
+import { formatDuration, Progress } from "../run/progress.ts";
+
+/** Flags of `tenure pull`. */
+interface PullFlags {
+  readonly revision: string;
+  readonly include?: readonly string[];
+  readonly gguf?: string;
+  readonly endpoint?: string;
+  readonly cacheDir?: string;
+  readonly dryRun?: boolean;
+}
+
+/** Adds `tenure pull` to the program. */
+export function pullCommand(program: Command): void {
+  program
+    .command("pull")
+    .description("Download a model into the cache that Hugging Face's programs share.")
+    .argument("<model>", "name on the hub, as in org/name")
+    .option("--revision <name>", "branch, tag or commit", "main")
+    .option(
+      "--include <pattern...>",
+      'files to download instead of the usual ones, as in "*.gguf"; may be repeated',
+    )
+    .option("--gguf <name>", "the GGUF file of that name, or with that in its name, as in Q8_0")
+    .option("--endpoint <url>", "address of the hub (default: HF_ENDPOINT, or huggingface.co)")
+    .option("--cache-dir <folder>", "cache to use (default: HF_HUB_CACHE, or HF_HOME/hub)")
+    .option("--dry-run", "say what would be downloaded")
+    .addHelpText("after", HELP)
+    .action((repo: string, flags: PullFlags) => pull(repo, flags));
+}
+
+const HELP = `
+Downloads configuration, tokenizer and weights as safetensors, or one GGUF file. Lengths
+and digests (SHA-256; git's SHA-1 for small files) must be those that the hub lists;
+until then a file has no name that another program would find. What is in the cache is
+checked, not downloaded again. Pickles (.bin, .pt, .pth, .pkl, .ckpt) are refused:
+reading one runs the code in it.
+
+An interrupted download goes on where it ended: run the same command again. The token
+of a private or gated model comes from HF_TOKEN or from the file that "hf auth login"
+wrote, and is sent to the hub only. HF_HUB_OFFLINE=1 makes no request.
+
+Examples:
+  $ tenure pull HuggingFaceTB/SmolLM2-135M
+  $ tenure pull Qwen/Qwen3-0.6B --revision main --dry-run
+  $ tenure pull Qwen/Qwen2.5-0.5B-Instruct-GGUF --gguf q8_0`;
+
+async function pull(repo: string, flags: PullFlags): Promise<void> {
+  const { revision, include, gguf } = flags;
+  if (include !== undefined && gguf !== undefined) {
+    throw new CliError(
+      EXIT.usage,
+      "Cannot choose files: either --include or --gguf must be given, got both",
+    );
+  }
+  const progress = new Progress();
+  const request: PullRequest = {
+    repo,
+    revision,
+    ...(include !== undefined && { include }),
+    ...(gguf !== undefined && { gguf }),
+    settings: hubSettings(flags),
+    onNote: (text) => progress.line(text),
+  };
+  // The name alone finds the usual revision in the usual cache.
+  const isUsual = revision === "main" && flags.cacheDir === undefined;
+  const report = (folder: string): void => {
+    const model = isUsual ? repo : folder;
+    process.stdout.write(
+      `${folder}\n\nNext: tenure generate ${model} "Once upon a time"\n`,
+    );
+  };
+  if (request.settings.isOffline) return report(await findOffline(request));
+  await interruptibly(async (signal) => {
+    try {
+      const plan = await planPull({ ...request, signal });
+      if (flags.dryRun === true) process.stdout.write(describe(plan));
+      else report(await download(plan, { progress, signal }));
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      progress.clear();
+      process.stderr.write("Interrupted. Run the same command again to go on.\n");
+      process.exitCode = EXIT.retry;
+    }
+  });
+}
+
+/** Downloads with progress shown. */
+async function download(
+  plan: PullPlan,
+  { progress, signal }: { readonly progress: Progress; readonly signal: AbortSignal },
+): Promise<string> {
+  const blobs = uniqueBlobs(plan.files);
+  const meter = new DownloadMeter(sum(blobs, ({ size }) => size));
+  let numDone = 0;
+  progress.line(`${plan.client.repo} at ${plan.commit.slice(0, 8)}: ${summary(plan)}`);
+  const show = (): void => {
+    progress.update(() => formatState(meter, { numDone, numFiles: plan.files.length }));
+  };
+  const timer = setInterval(show, 100);
+  try {
+    return await runPull(plan, {
+      signal,
+      onBytes: (bytes, isNew) => meter.add(bytes, isNew),
+      onFile: () => numDone++,
+      onNote: (text) => progress.line(text),
+    });
+  } finally {
+    clearInterval(timer);
+    progress.clear();
+  }
+}
+
+function formatState(
+  meter: DownloadMeter,
+  { numDone, numFiles }: { readonly numDone: number; readonly numFiles: number },
+): string {
+  const { bytes, totalBytes, rate, leftMs } = meter.state();
+  const percent = totalBytes === 0 ? 100 : Math.floor((100 * bytes) / totalBytes);
+  const parts = [
+    `${numDone} of ${numFiles} files`,
+    `${formatBytes(bytes)} of ${formatBytes(totalBytes)} (${percent}%)`,
+    ...(leftMs === undefined
+      ? []
+      : [`${formatBytes(Math.round(rate))}/s`, `${formatDuration(leftMs)} left`]),
+  ];
+  return parts.join(" · ");
+}
+
+/** What would be downloaded, a line a file. */
+function describe(plan: PullPlan): string {
+  const width = Math.max(...plan.files.map(({ path }) => path.length));
+  const lines = plan.files.map(({ path, size, cachedBytes }) => {
+    const there =
+      cachedBytes === 0
+        ? ""
+        : cachedBytes === size
+          ? "  in the cache"
+          : `  ${formatBytes(cachedBytes)} in the cache`;
+    return `${path.padEnd(width)}  ${formatBytes(size).padStart(10)}${there}\n`;
+  });
+  return `${lines.join("")}${summary(plan)}; folder ${plan.cached.snapshotPath(plan.commit)}\n`;
+}
+
+function summary({ files }: PullPlan): string {
+  const blobs = uniqueBlobs(files);
+  const missing = sum(blobs, ({ size, cachedBytes }) => size - cachedBytes);
+  const total = formatBytes(sum(blobs, ({ size }) => size));
+  return `${files.length} files, ${total}, ${formatBytes(missing)} to download`;
+}
+
+function sum(files: readonly PlannedFile[], value: (file: PlannedFile) => number): number {
+  return files.reduce((total, file) => total + value(file), 0);
+}
