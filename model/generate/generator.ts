@@ -21,6 +21,16 @@ export interface GenerateRequest {
   readonly settings: SamplerSettings;
 }
 
+/** How long texts go on. */
+export interface GenerateLimits {
+  /** Tokens of a text at most. */
+  readonly maxSteps: number;
+  /** Tokens that each end a text. */
+  readonly endTokens: readonly number[];
+  /** Called once all kernels are compiled, before the prompts are read. */
+  readonly onCompiled?: () => void;
+}
+
 /** What one step gave, by row; a row that has ended gives nothing more. */
 export interface GeneratedStep {
   readonly tokens: Uint32Array;
@@ -76,15 +86,17 @@ export class Generator {
    * Goes on with texts.
    *
    * @param requests One for each row, at most `numRows`.
-   * @param options `maxSteps` tokens at most; `endTokens` that each end a row.
+   * @param limits How long they go on.
    * @throws {RangeError} If a prompt is empty or does not fit, or a setting is out of range.
    */
   async *run(
     requests: readonly GenerateRequest[],
-    { maxSteps, endTokens }: { readonly maxSteps: number; readonly endTokens: readonly number[] },
+    { maxSteps, endTokens, onCompiled }: GenerateLimits,
   ): AsyncGenerator<GeneratedStep> {
     this.#check(requests);
     await this.#plan.compile();
+    await this.#prefill.compile(Math.max(...requests.map(({ prompt }) => prompt.length - 1)));
+    onCompiled?.();
     this.#state.setEndTokens(endTokens);
     requests.forEach(({ prompt, settings }, row) => {
       this.#state.configure(row, settings);

@@ -46,6 +46,11 @@ export class Prefill {
     }
   }
 
+  /** Compiles the passes over a longest text of so many tokens, so that {@linkcode run} need not. */
+  async compile(numTokens: number): Promise<void> {
+    for (let left = numTokens; left > 0; left -= MOST_CHUNK) await this.#planFor(left);
+  }
+
   /** The plan of the smallest chunk that holds so many tokens, or of the largest chunk. */
   async #planFor(numTokens: number) {
     const fitting = 2 ** Math.ceil(Math.log2(Math.max(LEAST_CHUNK, numTokens)));

@@ -1,0 +1,47 @@
+import { type Command, Option } from "commander";
+import type { WeightDType } from "../../engine/pack.ts";
+import { type Kernels, KERNELS } from "../run/device.ts";
+import { type ModelRequest, WEIGHT_DTYPES } from "../run/load_model.ts";
+import { Progress } from "../run/progress.ts";
+
+/** What all commands that run a model say of it. */
+export const MODEL_ARGUMENT =
+  "a folder (Hugging Face's layout, a run, a checkpoint), a .gguf or llama2.c .bin file, a URL, or org/name that tenure pull has fetched";
+
+/** Flags of {@linkcode addModelFlags}. */
+export interface ModelFlags {
+  readonly dtype: WeightDType;
+  readonly tokenizer?: string;
+  readonly revision?: string;
+  readonly kernels: Kernels;
+}
+
+/** Adds the flags that say which model is loaded, and how. */
+export function addModelFlags(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--dtype <type>", "how weights are held on the device")
+        .choices(WEIGHT_DTYPES)
+        .default("f32"),
+    )
+    .option("--tokenizer <file>", "a tokenizer.json, or llama2.c's tokenizer.bin, to use instead")
+    .option("--revision <name>", "branch, tag or commit of an org/name (default: main)")
+    .addOption(new Option("--kernels <kind>", "kernels").choices(KERNELS).default("auto"));
+}
+
+/** The request that the flags make. */
+export function modelRequest(
+  path: string,
+  { dtype, tokenizer, revision, kernels }: ModelFlags,
+  signal: AbortSignal,
+): ModelRequest {
+  return {
+    path,
+    dtype,
+    kernels,
+    ...(tokenizer !== undefined && { tokenizer }),
+    ...(revision !== undefined && { revision }),
+    progress: new Progress(),
+    signal,
+  };
+}

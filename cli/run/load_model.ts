@@ -1,0 +1,129 @@
+import { chatTemplateOf } from "../../data/chat_template.ts";
+import type { Tokenizer } from "../../data/tokenizer/tokenizer.ts";
+import type { WeightDType } from "../../engine/pack.ts";
+import { readJson } from "../../model/checkpoint/shards.ts";
+import type { StoredModel } from "../../model/checkpoint/stored_model.ts";
+import { checkTokenizer } from "../../model/checkpoint/tokenizer_check.ts";
+import { tokenizerOfModel } from "../../model/pretrained/load_pretrained.ts";
+import { loadTransformer } from "../../model/pretrained/load_transformer.ts";
+import { TextModel } from "../../model/pretrained/text_model.ts";
+import { CliError, EXIT, failingAs } from "../platform/errors.ts";
+import { fileSource, openModelPath } from "../platform/model_folder.ts";
+import { type Kernels, withDevice } from "./device.ts";
+import { formatBytes } from "./format.ts";
+import type { Progress } from "./progress.ts";
+
+/** How weights may be held on the command line. */
+export const WEIGHT_DTYPES: readonly WeightDType[] = ["f32", "f16", "bf16", "int8", "int4"];
+
+/** Which model to load, and how. */
+export interface ModelRequest {
+  /** A folder, a run, a file, a URL, or `org/name` in the cache. */
+  readonly path: string;
+  readonly dtype: WeightDType;
+  readonly kernels: Kernels;
+  /** A `tokenizer.json` in place of the model's own, or llama2.c's `tokenizer.bin`. */
+  readonly tokenizer?: string;
+  /** Branch, tag or commit of a model in the cache. */
+  readonly revision?: string;
+  readonly progress: Progress;
+  readonly signal?: AbortSignal;
+}
+
+/** A model on a device. */
+export interface LoadedModel {
+  readonly model: TextModel;
+  /** Time that the weights took from the disk to the device. */
+  readonly loadMs: number;
+}
+
+/** Work with a model, and what can be checked before its weights are read. */
+export interface ModelWork<T> {
+  /** Refuses what the model cannot do. */
+  readonly check?: (stored: StoredModel) => void;
+  readonly run: (loaded: LoadedModel) => Promise<T>;
+}
+
+/**
+ * Loads a model, says so on stderr, and does some work with it.
+ *
+ * @throws {CliError} With exit code 5 if the model is not there, malformed or without a tokenizer;
+ *   exit code 4 if the device cannot hold it.
+ */
+export async function withModel<T>(request: ModelRequest, work: ModelWork<T>): Promise<T> {
+  const stored = await openModel(request);
+  const tokenizer = await failingAs(EXIT.checkpoint, () => tokenizerOf(stored));
+  work.check?.(stored);
+  return withDevice(request.kernels, async (gpu) => {
+    const { dtype, progress, signal } = request;
+    const begin = performance.now();
+    const transformer = await failingAs(EXIT.device, () =>
+      loadTransformer(gpu, weightsOfFiles(stored), {
+        dtype,
+        ...(signal !== undefined && { signal }),
+        onProgress: ({ loadedBytes, totalBytes }) =>
+          progress.update(
+            () => `loading ${formatBytes(loadedBytes)} of ${formatBytes(totalBytes)} as ${dtype}`,
+          ),
+      }),
+    );
+    const loadMs = performance.now() - begin;
+    const millions = (transformer.numParameters / 1e6).toPrecision(3);
+    progress.line(
+      `${request.path}: ${millions} M weights as ${dtype}, loaded in ${(loadMs / 1000).toFixed(2)} s`,
+    );
+    const { generation, tokenizerConfig = {} } = stored;
+    const chatTemplate = await failingAs(EXIT.checkpoint, () => chatTemplateOf(tokenizerConfig));
+    const model = new TextModel({
+      gpu,
+      transformer,
+      tokenizer,
+      ...(generation !== undefined && { generation }),
+      ...(chatTemplate !== undefined && { chatTemplate }),
+    });
+    try {
+      return await work.run({ model, loadMs });
+    } finally {
+      model.destroy();
+    }
+  });
+}
+
+async function openModel({ path, tokenizer, revision }: ModelRequest): Promise<StoredModel> {
+  const isJson = tokenizer?.endsWith(".json") === true;
+  const stored = await openModelPath(path, {
+    ...(tokenizer !== undefined && !isJson && { tokenizer }),
+    ...(revision !== undefined && { revision }),
+  });
+  if (tokenizer === undefined || !isJson) return stored;
+  return failingAs(EXIT.checkpoint, async () => {
+    const json = await readJson(await fileSource(tokenizer));
+    checkTokenizer(json, stored.config, tokenizer);
+    return { ...stored, tokenizer: json };
+  });
+}
+
+/** The tokenizer, or what to do where there is none. */
+function tokenizerOf(stored: StoredModel): Tokenizer {
+  if (stored.tokenizer !== undefined) return tokenizerOfModel(stored);
+  throw new CliError(
+    EXIT.checkpoint,
+    `Cannot use "${stored.name}": it must have a tokenizer, got none; name one with --tokenizer <tokenizer.json, or llama2.c's tokenizer.bin>`,
+  );
+}
+
+/** The same model; what is wrong with its files is no fault of the device. */
+function weightsOfFiles(stored: StoredModel): StoredModel {
+  const weights = Array.from(stored.weights, ([label, weight]) => {
+    const read = () => failingAs(EXIT.checkpoint, () => weight.read());
+    return [label, { ...weight, read }] as const;
+  });
+  return { ...stored, weights: new Map(weights) };
+}
+
+/** Tokens of a text as a prompt; those of an empty one are the token that begins a document. */
+export function promptTokens(model: TextModel, text: string): Uint32Array {
+  const tokens = model.encode(text);
+  const { beginId } = model.tokenizer;
+  return tokens.length === 0 && beginId !== undefined ? Uint32Array.of(beginId) : tokens;
+}

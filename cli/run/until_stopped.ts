@@ -1,0 +1,25 @@
+import { constants } from "node:os";
+import { interruptibly } from "./interrupt.ts";
+
+/**
+ * Runs work that has nothing to save: after SIGINT or SIGTERM it stops at its next chance, and the
+ * process exits with 130, as shells expect it of a program that was interrupted.
+ *
+ * @param work It may return early, or throw what `signal.throwIfAborted()` throws.
+ */
+export async function untilStopped(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  await interruptibly(async (signal) => {
+    try {
+      await work(signal);
+    } catch (error) {
+      if (!signal.aborted || !isAbort(error)) throw error;
+    }
+    if (signal.aborted) process.exitCode = 128 + constants.signals.SIGINT;
+  });
+}
+
+/** Whether this was thrown because somebody asked to stop; an exit code may be wrapped around it. */
+function isAbort(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return error.name === "AbortError" || isAbort(error.cause);
+}
