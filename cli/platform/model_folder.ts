@@ -1,85 +1,22 @@
-import { type FileHandle, open, readdir, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import {
-  type ByteSource,
-  bytesSource,
-  checkRange,
-  type FileSet,
-} from "../../model/checkpoint/byte_source.ts";
 import type { StoredModel } from "../../model/checkpoint/stored_model.ts";
 import { openPretrained } from "../../model/pretrained/load_pretrained.ts";
 import { openFile, openFolder } from "../../model/pretrained/open_model.ts";
-import { holds, RUN_FILE } from "../run/run_folder.ts";
-import { bestCheckpoint } from "../run/trained_model.ts";
+import { RUN_FILE } from "../run/run_folder.ts";
+import { bestCheckpoint } from "./checkpoints.ts";
 import { CliError, EXIT } from "./errors.ts";
+import { exists, fileSource, folderFiles, withPath } from "./file_source.ts";
 import { fileError } from "./files.ts";
 import { CachedRepo, isRepoName } from "./hub_cache.ts";
 import { hubCacheFolder } from "./hub_settings.ts";
 
-/** Largest piece that is read at once; Node reads no more than 2 GiB. */
-const PIECE_BYTES = 1 << 30;
+export { fileSource, folderFiles } from "./file_source.ts";
 
 const CONFIG_FILE = "config.json";
 
 /** Names of pickles; a `.bin` may be llama2.c's, which its first bytes tell. */
 const PICKLE_NAME = /\.(pt|pth|pkl|ckpt)$/i;
-
-/**
- * A file on disk, read in parts. It is open only while a part is read, so there is nothing to
- * close; a file that another has replaced meanwhile is refused, not mixed with the old one.
- *
- * @throws {CliError} With exit code 5, naming the path, if there is no such file, or it changes.
- */
-export async function fileSource(path: string): Promise<ByteSource> {
-  const before = await stat(path, { bigint: true }).catch((error: unknown) => {
-    throw fileError("read", path, { error, exitCode: EXIT.checkpoint });
-  });
-  if (!before.isFile()) {
-    const got = before.isDirectory() ? "a folder" : "a pipe or a device";
-    throw new CliError(EXIT.checkpoint, `Cannot read "${path}": it must be a file, got ${got}`);
-  }
-  const size = Number(before.size);
-  if (size === 0) return bytesSource(new Uint8Array(), path);
-  return {
-    name: path,
-    size,
-    async read(begin, end) {
-      checkRange(begin, end, { name: path, size });
-      let opened: FileHandle | undefined;
-      try {
-        opened = await open(path);
-        const now = await opened.stat({ bigint: true });
-        const same = (["ino", "size", "mtimeNs"] as const).every((key) => now[key] === before[key]);
-        if (same) return await readRange(opened, begin, end);
-        throw new CliError(
-          EXIT.checkpoint,
-          `Cannot read "${path}": it must stay as it is while it is loaded, got a change; load it again`,
-        );
-      } catch (error) {
-        if (error instanceof CliError) throw error;
-        throw fileError("read", path, { error, exitCode: EXIT.checkpoint });
-      } finally {
-        await opened?.close();
-      }
-    },
-  };
-}
-
-/** The files of a folder on disk, by name; those in folders below are not among them. */
-export function folderFiles(path: string): FileSet {
-  return {
-    name: path,
-    async open(name) {
-      if (name === "" || /^\.{1,2}$|[/\\\0]/.test(name)) {
-        throw new TypeError(
-          `Cannot read "${path}": names of files must be plain, got ${JSON.stringify(name)}`,
-        );
-      }
-      const file = join(path, name);
-      return (await exists(file)) ? fileSource(file) : undefined;
-    },
-  };
-}
 
 /** Options of {@linkcode openModelPath}. */
 export interface ModelPathOptions {
@@ -116,10 +53,12 @@ async function openModelFolder(path: string): Promise<StoredModel> {
   if (await exists(join(path, CONFIG_FILE))) {
     return withPath(path, () => openFolder(folderFiles(path)));
   }
-  if (await holds(path, RUN_FILE)) return openModelFolder(await bestCheckpoint(path));
   const names = await readdir(path).catch((error: unknown): never => {
     throw fileError("read", path, { error, exitCode: EXIT.checkpoint });
   });
+  if (names.some((name) => name === RUN_FILE || /^checkpoint-\d+$/.test(name))) {
+    return openModelFolder(await bestCheckpoint(path));
+  }
   const models = names.filter((name) => /\.gguf$/i.test(name));
   if (models.length === 1) return openModelFile(join(path, models[0]!), {});
   const got =
@@ -182,46 +121,4 @@ async function findInCache(name: string, options: ModelPathOptions): Promise<str
     EXIT.checkpoint,
     `Cannot read "${name}": it must be a path that exists, or a model in the cache "${cacheDir}", got neither; to download it: tenure pull ${name}${flag}`,
   );
-}
-
-/** Gives errors of the core their exit code, and the names in them the folder they lie in. */
-async function withPath<T>(folder: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof CliError || !(error instanceof Error)) throw error;
-    const isUrl = /^https?:/i.test(folder);
-    const message = error.message.replace(
-      /^Cannot read "([^"/\\]+)"/,
-      (_, name: string) =>
-        `Cannot read "${isUrl ? `${folder.replace(/\/$/, "")}/${name}` : join(folder, name)}"`,
-    );
-    throw new CliError(EXIT.checkpoint, message, { cause: error });
-  }
-}
-
-/** Whether there is something; what may not be looked at is an error, not absent. */
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
-    throw fileError("read", path, { error, exitCode: EXIT.checkpoint });
-  }
-}
-
-async function readRange(
-  handle: FileHandle,
-  begin: number,
-  end: number,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(end - begin);
-  for (let length = 0; length < bytes.length;) {
-    const piece = Math.min(PIECE_BYTES, bytes.length - length);
-    const { bytesRead } = await handle.read(bytes, length, piece, begin + length);
-    if (bytesRead === 0) throw new Error("an end before its time");
-    length += bytesRead;
-  }
-  return bytes;
 }
