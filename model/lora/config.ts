@@ -46,6 +46,16 @@ export function loraScale({
   return alpha / (rsLora ? Math.sqrt(rank) : rank);
 }
 
+/** The alpha that gives another rank the same scale. */
+export function alphaOfRank(
+  rank: number,
+  other: LoraStrength & Pick<LoraConfig, "rsLora">,
+): number {
+  if (rank === other.rank) return other.alpha;
+  if (!other.rsLora) return (other.alpha * rank) / other.rank;
+  return other.alpha * Math.sqrt(rank / other.rank);
+}
+
 /** Rank and alpha of a module, by our whole name. */
 export function strengthOf(
   { rank, alpha, perModule = {} }: Pick<LoraConfig, "rank" | "alpha" | "perModule">,

@@ -7,6 +7,7 @@ import type { ModelConfig } from "../transformer/config.ts";
 import { type LoraAdapter, loraLabels } from "./adapter.ts";
 import {
   adaptedModules,
+  alphaOfRank,
   type LoraConfig,
   loraScale,
   type LoraStrength,
@@ -105,8 +106,7 @@ function familyAdapters(
     const joined = joinAdapters(module.parts, pairs);
     const ranks = pairs.map((pair) => pair?.rank ?? 0);
     const isJoined = ranks.reduce((x, y) => x + y, 0) === joined.rank;
-    const ratio = joined.rank / strength.rank;
-    const alpha = strength.alpha * (lora.rsLora ? Math.sqrt(ratio) : ratio);
+    const alpha = alphaOfRank(joined.rank, { ...strength, rsLora: lora.rsLora });
     return [{ module, ...joined, alpha, ...(isJoined && { joined: ranks }) }];
   });
 }

@@ -8,7 +8,7 @@ import {
 import { readJson } from "../checkpoint/shards.ts";
 import type { ModelConfig } from "../transformer/config.ts";
 import { type LoraAdapter, loraLabels } from "./adapter.ts";
-import { type LoraConfig, loraScale, type LoraStrength } from "./config.ts";
+import { alphaOfRank, type LoraConfig, type LoraStrength } from "./config.ts";
 import { type AdapterPair, separateAdapters, splitAdapter } from "./fused_adapter.ts";
 import {
   type FamilyModule,
@@ -39,7 +39,10 @@ interface PartAdapter extends AdapterPair {
   readonly alpha: number;
 }
 
-/** Names that PEFT saves an adapter under as a pickle. */
+/** Digits of alpha that two roots leave whole. */
+const ALPHA_DIGITS = 12;
+
+/** Name that PEFT saves an adapter under as a pickle. */
 const PICKLE = "adapter_model.bin";
 
 /**
@@ -217,14 +220,12 @@ function partsOf(
 ): PartAdapter[] {
   const separate = ranks && separateAdapters(parts, fused, ranks);
   const pairs = separate ?? splitAdapter(parts, fused);
-  const scale = loraScale({ ...strength, rsLora });
   return parts.flatMap((part, index): PartAdapter[] => {
     const pair = pairs[index];
     if (pair === undefined) return [];
-    const alpha =
-      pair.rank === strength.rank
-        ? strength.alpha
-        : scale * (rsLora ? Math.sqrt(pair.rank) : pair.rank);
+    const exact = alphaOfRank(pair.rank, { ...strength, rsLora });
+    // Writing has multiplied by a root, too; what both have rounded, this takes back.
+    const alpha = rsLora ? Number(exact.toPrecision(ALPHA_DIGITS)) : exact;
     return [{ part, ...pair, alpha }];
   });
 }

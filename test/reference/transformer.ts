@@ -7,6 +7,7 @@ import { dropoutReference } from "./dropout.ts";
 import { embeddingReference } from "./embedding.ts";
 import { layerNormReference } from "./layer_norm.ts";
 import { linearReference } from "./linear.ts";
+import { adapterReference, type ReferenceAdapter } from "./lora.ts";
 import { rmsNormReference } from "./rms_norm.ts";
 import { rotaryReference } from "./rotary.ts";
 
@@ -17,7 +18,16 @@ export type ReferenceWeights = Readonly<Record<string, Float64Array>>;
 export function transformerReference(
   config: ModelConfig,
   weights: ReferenceWeights,
-  { batch, randomness }: { batch: Batch; randomness?: Uint32Array },
+  {
+    batch,
+    randomness,
+    adapters,
+  }: {
+    batch: Batch;
+    randomness?: Uint32Array;
+    /** Low-rank changes, by module. */
+    adapters?: ReadonlyMap<string, ReferenceAdapter>;
+  },
 ): { hidden: Float64Array; loss: number; logProbabilities: Float64Array } {
   const { dModel, numBlocks, numHeads, numKvHeads, headDim, eps, theta } = config;
   const { numRows, seqLen, tokens, positions, ends, targets } = batch;
@@ -30,8 +40,11 @@ export function transformerReference(
   };
   const linear = (x: Float64Array, name: string): Float64Array => {
     const weight = at(`${name}.weight`);
-    const dOut = weight.length / (x.length / (numRows * seqLen));
-    return linearReference({ x, weight, bias: weights[`${name}.bias`] ?? new Float64Array(dOut) });
+    const dIn = x.length / (numRows * seqLen);
+    const bias = weights[`${name}.bias`] ?? new Float64Array(weight.length / dIn);
+    const y = linearReference({ x, weight, bias });
+    const adapter = adapters?.get(name);
+    return adapter === undefined ? y : sum(y, adapterReference(x, adapter, { dIn, randomness }));
   };
   const norm = (x: Float64Array, name: string): Float64Array => {
     const weight = at(`${name}.weight`);
