@@ -18,6 +18,7 @@ async function clipOf(
   variant: Variant,
   gradients: readonly Float32Array<ArrayBuffer>[],
   maxNorm: number,
+  lossScale?: number,
 ): Promise<Float32Array> {
   const parameters = gradients.map((values, i) => {
     const parameter = gpu.parameter([values.length], { label: `p${i}` });
@@ -26,7 +27,11 @@ async function clipOf(
   });
   const tape = new Tape({ variant, subgroupSize: gpu.subgroupSize });
   const limit = gpu.tensor([1], { label: "maxNorm", values: new Float32Array([maxNorm]) });
-  const clip = clipGradients(tape, [...parameters, parameters[0]!], limit);
+  const scale =
+    lossScale === undefined
+      ? undefined
+      : gpu.tensor([1], { label: "lossScale", values: Float32Array.of(lossScale) });
+  const clip = clipGradients(tape, [...parameters, parameters[0]!], limit, scale);
   const plan = await new Plan(gpu, tape, { keep: [clip] }).compile();
   plan.run();
   const [values] = await plan.read(clip);
@@ -52,6 +57,18 @@ for (const variant of ["flat", "tiled"] satisfies Variant[]) {
     });
   }
 
+  test(`clipGradients() ${variant} divides by a loss scale without rounding`, async () => {
+    const gradients = [uniform(300, 1), uniform(77, 2)];
+    const scaled = gradients.map((values) => values.map((value) => 2 ** 14 * value));
+    for (const maxNorm of [1, 1e6]) {
+      const [factor, finite, norm] = await clipOf(variant, gradients, maxNorm);
+      const clip = await clipOf(variant, scaled, maxNorm, 2 ** 14);
+      assert.deepEqual([...clip], [factor! / 2 ** 14, finite, norm]);
+    }
+    const overflow = await clipOf(variant, [Float32Array.of(1, Infinity)], 1, 2 ** 14);
+    assert.deepEqual([...overflow], [0, 1, 0]);
+  });
+
   test(`clipGradients() ${variant} of zeros clips nothing`, async () => {
     assert.deepEqual([...(await clipOf(variant, [new Float32Array(9)], 1))], [1, 0, 0]);
   });
@@ -75,8 +92,14 @@ for (const variant of ["flat", "tiled"] satisfies Variant[]) {
   });
 }
 
-test("clipGradients() throws without parameters", () => {
+test("clipGradients() throws without parameters, or with a loss scale for each of several", () => {
   const maxNorm = gpu.tensor([1], { label: "maxNorm" });
+  const lossScale = gpu.tensor([2], { label: "lossScale" });
+  const parameters = [gpu.parameter([2], { label: "p" })];
+  assert.throws(() => clipGradients(new Tape(gpu), parameters, maxNorm, lossScale), {
+    name: "RangeError",
+    message: "Cannot clip gradients: lossScale must be [1] f32, got [2] f32",
+  });
   assert.throws(
     () => clipGradients(new Tape({ variant: "flat", subgroupSize: gpu.subgroupSize }), [], maxNorm),
     {
