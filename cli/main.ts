@@ -1,10 +1,13 @@
 import { Command, CommanderError } from "commander";
 import { demoCommand } from "./commands/demo.ts";
 import { doctor } from "./commands/doctor.ts";
+import { embedCommand } from "./commands/embed.ts";
 import { evalCommand } from "./commands/eval.ts";
+import { generateCommand } from "./commands/generate.ts";
 import { predictCommand } from "./commands/predict.ts";
 import { prepareCommand } from "./commands/prepare.ts";
 import { pullCommand } from "./commands/pull.ts";
+import { scoreCommand } from "./commands/score.ts";
 import { setupAdapter } from "./commands/setup_adapter.ts";
 import { trainCommand } from "./commands/train.ts";
 import { CliError, EXIT, type ExitCode } from "./platform/errors.ts";
@@ -19,6 +22,9 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   evalCommand,
   predictCommand,
   pullCommand,
+  generateCommand,
+  scoreCommand,
+  embedCommand,
   doctor,
   setupAdapter,
 ];

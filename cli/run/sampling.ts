@@ -62,11 +62,13 @@ function filtersOf({ temperature, topK, topP, minP }: Generation) {
 }
 
 function sourceOf(
-  { seed: _, ...asked }: AskedSampling,
+  asked: AskedSampling,
   generation: Generation | undefined,
   doSample: boolean,
 ): string {
-  const isAsked = Object.values(asked).some((value) => value !== undefined);
+  const isAsked = Object.entries(asked).some(
+    ([name, value]) => name !== "seed" && value !== undefined,
+  );
   const file = doSample
     ? "the model's generation settings"
     : generation === undefined
