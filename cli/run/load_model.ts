@@ -1,14 +1,18 @@
 import { chatTemplateOf } from "../../data/chat_template.ts";
 import type { Tokenizer } from "../../data/tokenizer/tokenizer.ts";
+import type { Gpu } from "../../engine/gpu.ts";
 import type { WeightDType } from "../../engine/pack.ts";
 import { readJson } from "../../model/checkpoint/shards.ts";
 import type { StoredModel } from "../../model/checkpoint/stored_model.ts";
 import { checkTokenizer } from "../../model/checkpoint/tokenizer_check.ts";
+import { attachLora, type LoraAdapter } from "../../model/lora/adapter.ts";
+import { readPeft } from "../../model/lora/read_peft.ts";
 import { tokenizerOfModel } from "../../model/pretrained/load_pretrained.ts";
 import { loadTransformer } from "../../model/pretrained/load_transformer.ts";
 import { TextModel } from "../../model/pretrained/text_model.ts";
 import { CliError, EXIT, failingAs } from "../platform/errors.ts";
-import { fileSource, openModelPath } from "../platform/model_folder.ts";
+import { fileSource, folderFiles, openModelPath } from "../platform/model_folder.ts";
+import type { Transformer } from "../../model/transformer/transformer.ts";
 import { type Kernels, withDevice } from "./device.ts";
 import { formatBytes } from "./format.ts";
 import type { Progress } from "./progress.ts";
@@ -26,6 +30,8 @@ export interface ModelRequest {
   readonly tokenizer?: string;
   /** Branch, tag or commit of a model in the cache. */
   readonly revision?: string;
+  /** Folder of a LoRA adapter that PEFT, or this program, has saved. */
+  readonly adapter?: string;
   readonly progress: Progress;
   readonly signal?: AbortSignal;
 }
@@ -54,23 +60,19 @@ export async function withModel<T>(request: ModelRequest, work: ModelWork<T>): P
   const stored = await openModel(request);
   const tokenizer = await failingAs(EXIT.checkpoint, () => tokenizerOf(stored));
   work.check?.(stored);
+  const adapter = await openAdapter(request, stored);
   return withDevice(request.kernels, async (gpu) => {
-    const { dtype, progress, signal } = request;
     const begin = performance.now();
-    const transformer = await failingAs(EXIT.device, () =>
-      loadTransformer(gpu, weightsOfFiles(stored), {
-        dtype,
-        ...(signal !== undefined && { signal }),
-        onProgress: ({ loadedBytes, totalBytes }) =>
-          progress.update(
-            () => `loading ${formatBytes(loadedBytes)} of ${formatBytes(totalBytes)} as ${dtype}`,
-          ),
-      }),
-    );
+    const base = await failingAs(EXIT.device, () => loadWeights(gpu, stored, request));
+    const transformer =
+      adapter === undefined
+        ? base
+        : attachLora(gpu, base, adapter.config, { values: adapter.values });
     const loadMs = performance.now() - begin;
     const millions = (transformer.numParameters / 1e6).toPrecision(3);
-    progress.line(
-      `${request.path}: ${millions} M weights as ${dtype}, loaded in ${(loadMs / 1000).toFixed(2)} s`,
+    const adapted = request.adapter === undefined ? "" : ` with the adapter ${request.adapter}`;
+    request.progress.line(
+      `${request.path}${adapted}: ${millions} M weights as ${request.dtype}, loaded in ${(loadMs / 1000).toFixed(2)} s`,
     );
     const { generation, tokenizerConfig = {} } = stored;
     const chatTemplate = await failingAs(EXIT.checkpoint, () => chatTemplateOf(tokenizerConfig));
@@ -89,7 +91,40 @@ export async function withModel<T>(request: ModelRequest, work: ModelWork<T>): P
   });
 }
 
-async function openModel({ path, tokenizer, revision }: ModelRequest): Promise<StoredModel> {
+/** The adapter, checked against the model before its weights are read. */
+async function openAdapter(
+  { adapter }: ModelRequest,
+  { config }: StoredModel,
+): Promise<LoraAdapter | undefined> {
+  if (adapter === undefined) return undefined;
+  return failingAs(EXIT.checkpoint, () => readPeft(folderFiles(adapter), config));
+}
+
+function loadWeights(
+  gpu: Gpu,
+  stored: StoredModel,
+  { dtype, progress, signal }: ModelRequest,
+): Promise<Transformer> {
+  return loadTransformer(gpu, weightsOfFiles(stored), {
+    dtype,
+    ...(signal !== undefined && { signal }),
+    onProgress: ({ loadedBytes, totalBytes }) =>
+      progress.update(
+        () => `loading ${formatBytes(loadedBytes)} of ${formatBytes(totalBytes)} as ${dtype}`,
+      ),
+  });
+}
+
+/**
+ * Opens a model, with another tokenizer than its own if one is named.
+ *
+ * @throws {CliError} With exit code 5 if the model or the tokenizer is not there or malformed.
+ */
+export async function openModel({
+  path,
+  tokenizer,
+  revision,
+}: Pick<ModelRequest, "path" | "tokenizer" | "revision">): Promise<StoredModel> {
   const isJson = tokenizer?.endsWith(".json") === true;
   const stored = await openModelPath(path, {
     ...(tokenizer !== undefined && !isJson && { tokenizer }),
