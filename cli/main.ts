@@ -3,6 +3,7 @@ import { demoCommand } from "./commands/demo.ts";
 import { doctor } from "./commands/doctor.ts";
 import { embedCommand } from "./commands/embed.ts";
 import { evalCommand } from "./commands/eval.ts";
+import { exportCommand } from "./commands/export.ts";
 import { generateCommand } from "./commands/generate.ts";
 import { predictCommand } from "./commands/predict.ts";
 import { prepareCommand } from "./commands/prepare.ts";
@@ -24,6 +25,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   pullCommand,
   generateCommand,
   scoreCommand,
+  exportCommand,
   embedCommand,
   doctor,
   setupAdapter,
