@@ -13,6 +13,7 @@ export interface ModelFlags {
   readonly dtype: WeightDType;
   readonly tokenizer?: string;
   readonly revision?: string;
+  readonly adapter?: string;
   readonly kernels: Kernels;
 }
 
@@ -25,6 +26,7 @@ export function addModelFlags(command: Command): Command {
         .default("f32"),
     )
     .option("--tokenizer <file>", "a tokenizer.json, or llama2.c's tokenizer.bin, to use instead")
+    .option("--adapter <folder>", "a LoRA adapter as PEFT saves it, on top of the model")
     .option("--revision <name>", "branch, tag or commit of an org/name (default: main)")
     .addOption(new Option("--kernels <kind>", "kernels").choices(KERNELS).default("auto"));
 }
@@ -32,7 +34,7 @@ export function addModelFlags(command: Command): Command {
 /** The request that the flags make. */
 export function modelRequest(
   path: string,
-  { dtype, tokenizer, revision, kernels }: ModelFlags,
+  { dtype, tokenizer, revision, adapter, kernels }: ModelFlags,
   signal: AbortSignal,
 ): ModelRequest {
   return {
@@ -41,6 +43,7 @@ export function modelRequest(
     kernels,
     ...(tokenizer !== undefined && { tokenizer }),
     ...(revision !== undefined && { revision }),
+    ...(adapter !== undefined && { adapter }),
     progress: new Progress(),
     signal,
   };

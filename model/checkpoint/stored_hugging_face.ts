@@ -23,8 +23,8 @@ const EMBEDDING = "model.embed_tokens.weight";
 
 /**
  * A model in Hugging Face's layout: `config.json`, `model.safetensors` or shards with their index,
- * and, where they are there, `generation_config.json`, `tokenizer.json` and
- * `tokenizer_config.json`.
+ * and, where they are there, `generation_config.json`, `tokenizer.json`,
+ * `tokenizer_config.json` and `chat_template.jinja`.
  *
  * The configuration is read first, and an unsupported one refused; then the headers of the
  * weights, which must be those of the model: nothing of their data is read before
@@ -53,7 +53,7 @@ export async function storedHuggingFaceModel(files: FileSet): Promise<StoredMode
       : generationFromJson(generationJson, config, "generation_config.json");
   const tokenizer = await optional(files, "tokenizer.json");
   if (tokenizer !== undefined) checkTokenizer(tokenizer, config, "tokenizer.json");
-  const tokenizerConfig = await optional(files, "tokenizer_config.json");
+  const tokenizerConfig = await readTokenizerConfig(files);
   const opened = await openWeights(files);
   const weights = storedWeights({ config, modelType, file: opened.name }, opened);
   return {
@@ -69,6 +69,15 @@ export async function storedHuggingFaceModel(files: FileSet): Promise<StoredMode
 async function optional(files: FileSet, name: string): Promise<JsonObject | undefined> {
   const source = await files.open(name);
   return source === undefined ? undefined : readJson(source);
+}
+
+/** The chat template may lie in a file of its own, which goes before the one in the JSON. */
+async function readTokenizerConfig(files: FileSet): Promise<JsonObject | undefined> {
+  const json = await optional(files, "tokenizer_config.json");
+  const source = await files.open("chat_template.jinja");
+  if (source === undefined) return json;
+  const bytes = await source.read(0, source.size);
+  return { ...json, chat_template: new TextDecoder().decode(bytes) };
 }
 
 /** The weights of a model by label, in the model's order, from the tensors that hold them. */
