@@ -8,7 +8,13 @@ import { groupsOf } from "./records.ts";
 /** Longest list of ids in a header: readers of the format refuse headers of more than 100 MB. */
 const MAX_ID_BYTES = 2 ** 26;
 
-/** Numbers of a row group of Parquet, about: what memory holds at a time. */
+/** What {@linkcode parquetSink} writes. */
+interface ParquetOptions {
+  readonly withText: boolean;
+  /** Numbers of a row group, about: what memory holds at a time. @default {1_048_576} */
+  readonly groupNumbers?: number;
+}
+
 const GROUP_NUMBERS = 2 ** 20;
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -64,17 +70,14 @@ function littleEndian(vector: Float32Array): Bytes {
  * if asked for, and `embedding`, a list of floats; model, layer and pooling as metadata. The file
  * has its name once it is whole.
  */
-export function parquetSink(
-  path: string,
-  options: { readonly withText: boolean },
-): VectorSink<void> {
+export function parquetSink(path: string, options: ParquetOptions): VectorSink<void> {
   return (info, vectors) => writeAtomically(path, parquetBytes(info, vectors, options));
 }
 
 async function* parquetBytes(
   info: EmbeddingInfo,
   vectors: AsyncGenerator<EmbeddedText>,
-  { withText }: { readonly withText: boolean },
+  { withText, groupNumbers = GROUP_NUMBERS }: ParquetOptions,
 ): AsyncGenerator<Bytes> {
   const buffer = new ByteWriter();
   const writer = new ParquetWriter({
@@ -88,7 +91,7 @@ async function* parquetBytes(
     buffer.index = 0; // `offset` counts on
     return bytes;
   };
-  const groupSize = Math.max(1, Math.floor(GROUP_NUMBERS / info.dModel));
+  const groupSize = Math.max(1, Math.floor(groupNumbers / info.dModel));
   for await (const group of groupsOf(vectors, groupSize)) {
     await writer.write({ columnData: columnsOf(group, withText), rowGroupSize: groupSize });
     yield take();
