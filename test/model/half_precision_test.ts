@@ -90,10 +90,15 @@ test(
       await train(flat, 60, { dtype: "f16" }),
       await train(flat, 60, { dtype: "f16", checkpoint: true }),
     ];
-    assert.ok(last(full.losses) < 0.2 * full.losses[0]!, `f32 learns, got ${last(full.losses)}`);
-    // Rounding sends the runs along other paths to the same place: 3 % of the way there.
-    const margin = 0.03 * full.losses[0]!;
-    assertClose([last(half.losses)], [last(full.losses)], { what: "loss", rtol: 0, atol: margin });
+    assert.ok(last(full.losses) < 0.01 * full.losses[0]!, `f32 learns, got ${last(full.losses)}`);
+    // Rounding sends the runs along paths that part slowly; where the loss is a hundredth of what it
+    // was, they are still within a twentieth of each other.
+    const [early, end] = [
+      { rtol: 0.01, atol: 0 },
+      { rtol: 0.05, atol: 0 },
+    ];
+    assertClose(half.losses.slice(0, 10), full.losses.slice(0, 10), { what: "loss", ...early });
+    assertClose([last(half.losses)], [last(full.losses)], { what: "last loss", ...end });
     assert.notDeepEqual(half.losses, full.losses);
     assert.deepEqual(again.losses, half.losses);
     assert.deepEqual(again.weights, half.weights);
