@@ -105,12 +105,16 @@ test(
   },
 );
 
-test("halves take half the memory of activations, and no more of weights", { skip }, async () => {
-  const [full, half] = [await train(flat, 0), await train(flat, 0, { dtype: "f16" })];
-  assert.ok(half.gradients.sharedActivationBytes < 0.75 * full.gradients.sharedActivationBytes);
-  assert.equal(half.gradients.bytes.weights, full.gradients.bytes.weights);
-  assert.equal(half.gradients.bytes.gradients, full.gradients.bytes.gradients);
-});
+test(
+  "halves take three quarters of the memory of activations at most, and none for weights",
+  { skip },
+  async () => {
+    const [full, half] = [await train(flat, 0), await train(flat, 0, { dtype: "f16" })];
+    assert.ok(half.gradients.sharedActivationBytes < 0.75 * full.gradients.sharedActivationBytes);
+    assert.equal(half.gradients.bytes.weights, full.gradients.bytes.weights);
+    assert.equal(half.gradients.bytes.gradients, full.gradients.bytes.gradients);
+  },
+);
 
 test(
   "the scale of the loss changes neither the norm nor the step, but what vanishes",
