@@ -24,7 +24,7 @@ import {
   type ReplaceOptions,
   writeFolder,
 } from "../platform/new_folder.ts";
-import { tokenizerConfigOf, vocabularyOf } from "./export_tokenizer.ts";
+import { generationOf, tokenizerConfigOf, vocabularyOf } from "./export_tokenizer.ts";
 import { formatBytes } from "./format.ts";
 import { openModel } from "./load_model.ts";
 import type { Progress } from "./progress.ts";
@@ -212,7 +212,8 @@ function modelFiles(
   dtype: FloatDtype,
   { maxShardBytes }: ExportRequest,
 ): ExportedFile[] {
-  const { config, tokenizer, generation } = stored;
+  const { config, tokenizer } = stored;
+  const generation = generationOf(stored);
   const tokenizerConfig = tokenizerConfigOf(stored);
   return exportHuggingFace({
     config,

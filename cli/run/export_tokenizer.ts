@@ -1,5 +1,7 @@
 import type { GgufVocabulary } from "../../data/mod.ts";
 import { vocabularyOfTokenizerJson } from "../../data/mod.ts";
+import { findRoles } from "../../data/tokenizer/roles.ts";
+import type { Generation } from "../../model/checkpoint/generation_config.ts";
 import type { StoredModel } from "../../model/checkpoint/stored_model.ts";
 import {
   isJsonObject,
@@ -7,6 +9,28 @@ import {
   type JsonValue,
 } from "../../model/checkpoint/strict_json.ts";
 import { CliError, EXIT } from "../platform/errors.ts";
+
+/**
+ * Where texts begin and end: as the model's files say, or else as its tokenizer has tokens by the
+ * common names, such as `</s>`, which is how this program takes them, too.
+ */
+export function generationOf(stored: StoredModel): Generation | undefined {
+  const { generation, tokenizer, tokenizerConfig } = stored;
+  if (generation !== undefined || tokenizer === undefined) return generation;
+  const texts = tokenTexts(tokenizer);
+  const ids = new Map(Array.from(texts, ([id, text]) => [text, id]));
+  const { beginId, endId, padId } = findRoles(
+    tokenizerConfig === undefined ? {} : { config: tokenizerConfig },
+    (text) => ids.get(text),
+    (id) => texts.get(id),
+  );
+  if (beginId === undefined && endId === undefined) return undefined;
+  return {
+    ...(beginId !== undefined && { beginToken: beginId }),
+    endTokens: endId === undefined ? [] : [endId],
+    ...(padId !== undefined && { padToken: padId }),
+  };
+}
 
 /**
  * Content of `tokenizer_config.json`: the model's own, completed by what other programs need to
@@ -47,8 +71,9 @@ export function vocabularyOf(stored: StoredModel): GgufVocabulary | undefined {
 }
 
 /** Texts of the tokens that begin, end and fill, by the key that Hugging Face has for each. */
-function specialTokens({ tokenizer, generation }: StoredModel): JsonObject {
-  const texts = tokenTexts(tokenizer ?? {});
+function specialTokens(stored: StoredModel): JsonObject {
+  const texts = tokenTexts(stored.tokenizer ?? {});
+  const generation = generationOf(stored);
   const ids = {
     bos_token: generation?.beginToken,
     eos_token: generation?.endTokens[0],

@@ -1,100 +1,37 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import type { Gpu } from "../../engine/gpu.ts";
-import { randomnessOf } from "../../engine/ops/dropout.ts";
 import { attachLora, loraLabels } from "../../model/lora/adapter.ts";
-import { adaptedModules, type LoraConfig, loraScale, strengthOf } from "../../model/lora/config.ts";
+import { adaptedModules, type LoraConfig, loraScale } from "../../model/lora/config.ts";
 import { mergeLora } from "../../model/lora/merge.ts";
 import { TrainingStep } from "../../model/train/training_step.ts";
 import type { ModelConfig } from "../../model/transformer/config.ts";
 import { Transformer } from "../../model/transformer/transformer.ts";
-import { directionalDerivative, dot } from "../gradient.ts";
 import { BATCH } from "../model/check_transformer.ts";
 import { TINY_FAMILIES, TINY_MODELS, tinyModel } from "../model/tiny_model.ts";
-import { mergedReference, type ReferenceAdapter } from "../reference/lora.ts";
-import { transformerReference } from "../reference/transformer.ts";
-import { assertClose, openGpu, uniform } from "../support.ts";
-import { adaptedModel, differentiate, LORA, logitsOf, SEED, STEP } from "./adapted_model.ts";
+import { assertClose, openGpu } from "../support.ts";
+import { adaptedModel, differentiate, LORA, logitsOf } from "./adapted_model.ts";
+import { checkAdapterGradients } from "./check_gradients.ts";
 
 const flat = await openGpu({ variant: "flat" });
 const tiled = await openGpu({ variant: "tiled" });
 after(() => [flat, tiled].forEach((gpu) => gpu.destroy()));
 
-// Some 80 roundings of f32 between an adapter and the loss of a few dozen tokens.
-const LOSS_TOLERANCE = { rtol: 4e-6, atol: 0 };
-/** Of the sum of absolute values: terms of either sign cancel. */
-const GRADIENT_TOLERANCE = 1e-5;
 /** Merging rounds W + scale · BA once; the sums of products that follow differ in order. */
 const MERGE_TOLERANCE = { rtol: 1e-5, atol: 1e-5 };
-
-/** Where dropout of each module is keyed, behind those of sublayers. */
-const MODULES = [
-  "self_attn.q_proj",
-  "self_attn.k_proj",
-  "self_attn.v_proj",
-  "self_attn.o_proj",
-  "mlp.gate_proj",
-  "mlp.up_proj",
-  "mlp.down_proj",
-];
 
 const ALL = { ...TINY_MODELS, ...TINY_FAMILIES };
 const LLAMA = ALL["like Llama, with grouped heads"]!;
 const GPT2 = ALL["like GPT-2"]!;
 
-/** Checks loss and every adapter's gradient, along one direction, against float64. */
-async function checkGradients(gpu: Gpu, config: ModelConfig, lora: LoraConfig): Promise<void> {
-  const { base, model, values } = adaptedModel(gpu, config, lora);
-  const { loss, gradients } = await differentiate(gpu, model);
-  const entries = await Promise.all(
-    Array.from(base.tensors, async ([label, tensor]) => {
-      return [label, Float64Array.from(await gpu.read(tensor))] as const;
-    }),
-  );
-  const frozen = Object.fromEntries(entries);
-  const randomness = randomnessOf({ seed: SEED, step: STEP });
-  const lossWith = (changed?: string, value?: Float64Array): number => {
-    const valueOf = (label: string) =>
-      label === changed ? value! : Float64Array.from(values.get(label)!);
-    const adapters = new Map<string, ReferenceAdapter>();
-    const merged: Record<string, Float64Array> = { ...frozen };
-    for (const module of adaptedModules(config, lora)) {
-      const { a, b } = loraLabels(module);
-      const scale = loraScale({ ...lora, ...strengthOf(lora, module.name) });
-      const adapter = { a: valueOf(a), b: valueOf(b), scale };
-      const [, block, name] = /layers\.(\d+)\.(.*)$/.exec(module.name)!;
-      const id = (Number(block) + 1) * 2 ** 16 + MODULES.indexOf(name!);
-      const label = `${module.name}.weight`;
-      if (lora.dropout > 0) {
-        adapters.set(module.name, { ...adapter, dropout: { rate: lora.dropout, id } });
-      } else {
-        merged[label] = mergedReference(frozen[label]!, adapter, module.dIn);
-      }
-    }
-    return transformerReference(config, merged, { batch: BATCH, randomness, adapters }).loss;
-  };
-  assertClose([loss], [lossWith()], { what: "loss", ...LOSS_TOLERANCE });
-  for (const [index, { label }] of model.parameters.entries()) {
-    const gradient = gradients[index]!;
-    const direction = uniform(gradient.length, 100 + index);
-    const derivative = directionalDerivative(
-      (value) => lossWith(label, value),
-      Float64Array.from(values.get(label)!),
-      direction,
-    );
-    const size = dot(gradient.map(Math.abs), direction.map(Math.abs));
-    assert.ok(size > 0, `d(${label}) must not vanish`);
-    assertClose([dot(gradient, direction)], [derivative], {
-      what: `d(${label})`,
-      rtol: 0,
-      atol: GRADIENT_TOLERANCE * Math.max(1, size),
-    });
-  }
+/** Checks a tiny model with adapters; its own weights are f32. */
+function checkAdapted(gpu: Gpu, config: ModelConfig, lora: LoraConfig): Promise<void> {
+  return checkAdapterGradients(gpu, tinyModel(gpu, config), lora);
 }
 
 for (const [name, config] of Object.entries(ALL)) {
   test(`adapters of a model ${name} have the gradients of float64, in every block`, () =>
-    checkGradients(flat, config, LORA));
+    checkAdapted(flat, config, LORA));
 }
 
 for (const gpu of [flat, tiled]) {
@@ -103,7 +40,7 @@ for (const gpu of [flat, tiled]) {
     ["GPT-2", GPT2],
   ] as const) {
     test(`adapters of ${name} with dropout and rsLoRA have the gradients of float64, with ${gpu.variant} kernels`, () =>
-      checkGradients(gpu, config, { ...LORA, dropout: 0.4, rsLora: true }));
+      checkAdapted(gpu, config, { ...LORA, dropout: 0.4, rsLora: true }));
 
     test(`fresh adapters of ${name} change no bit, with ${gpu.variant} kernels`, async () => {
       const base = tinyModel(gpu, config);
@@ -114,7 +51,7 @@ for (const gpu of [flat, tiled]) {
 }
 
 test("modules with ranks and alphas of their own have the gradients of float64", () =>
-  checkGradients(flat, LLAMA, {
+  checkAdapted(flat, LLAMA, {
     ...LORA,
     targetModules: ["q_proj", "down_proj"],
     perModule: { "model.layers.1.mlp.down_proj": { rank: 5, alpha: 2 } },
