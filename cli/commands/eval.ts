@@ -7,6 +7,7 @@ import { formatDuration, Progress } from "../run/progress.ts";
 
 /** Flags of `tenure eval`. */
 interface EvalFlags {
+  readonly model?: string;
   readonly data?: string;
   readonly otherData?: boolean;
   readonly split: "test" | "valid";
@@ -21,6 +22,7 @@ export function evalCommand(program: Command): void {
     .command("eval")
     .description("Measure the perplexity of a trained model beside empirical baselines.")
     .argument("<model>", "folder of a run (its best checkpoint) or of a checkpoint")
+    .option("--model <path>", "the model beneath adapters, if it has moved since training")
     .option("--data <folder>", "prepared folder (default: the one it learned from)")
     .option("--other-data", "allow data that the run did not learn from")
     .addOption(
@@ -50,9 +52,10 @@ Examples:
   $ tenure eval runs/small --json | jq '.models[0].perplexity'`,
     )
     .action(async (model: string, flags: EvalFlags) => {
-      const { data, otherData, split, limit, tolerance, json } = flags;
+      const { model: baseModel, data, otherData, split, limit, tolerance, json } = flags;
       const result = await evaluateRun({
         model,
+        ...(baseModel !== undefined && { baseModel }),
         ...(data !== undefined && { dataFolder: data }),
         otherData: otherData === true,
         split,

@@ -7,6 +7,7 @@ import { predict, type Prediction, type PredictRequest } from "../run/predict.ts
 
 /** Flags of `tenure predict`. */
 interface PredictFlags {
+  readonly model?: string;
   readonly career?: string;
   readonly id?: string;
   readonly resumeText?: string;
@@ -23,6 +24,7 @@ export function predictCommand(program: Command): void {
     .command("predict")
     .description("Predict a person's occupation in a year: the most probable ones.")
     .argument("<model>", "folder of a run (its best checkpoint) or of a checkpoint")
+    .option("--model <path>", "the model beneath adapters, if it has moved since training")
     .option("--career <file>", "a .jsonl, .tsv or .csv of careers, gzipped or not")
     .option("--id <id>", "whose career to take, if the file has several")
     .option("--resume-text <file>", 'a resume as the model reads it, in place; "-" for stdin')
@@ -50,9 +52,10 @@ Examples:
   $ tenure predict runs/small --resume-text resume.txt --top 3 --json`,
     )
     .action(async (model: string, flags: PredictFlags) => {
-      const { year, education, top } = flags;
+      const { model: baseModel, year, education, top } = flags;
       const prediction = await predict({
         model,
+        ...(baseModel !== undefined && { baseModel }),
         career: careerOf(flags),
         ...(year !== undefined && { year }),
         ...(education !== undefined && { education }),

@@ -1,15 +1,20 @@
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import type { FileSet } from "../../model/checkpoint/byte_source.ts";
+import type { ExportedFile } from "../../model/checkpoint/exported_file.ts";
 import {
-  type Checkpoint,
-  type CheckpointFiles,
-  decodeCheckpoint,
-  MODEL_FILES,
-  TRAINER_FILES,
-} from "../../model/checkpoint/checkpoint.ts";
-import { MANIFEST_FILE } from "../../model/checkpoint/manifest.ts";
+  encodeEntries,
+  MANIFEST_FILE,
+  type ManifestEntry,
+} from "../../model/checkpoint/manifest.ts";
+import { openRun, type StoredRun } from "../../model/checkpoint/run_state.ts";
+import type { StoredModel } from "../../model/checkpoint/stored_model.ts";
+import { openFolder } from "../../model/pretrained/open_model.ts";
+import { weightShapes } from "../../model/transformer/weight_shapes.ts";
+import { ADAPTER_FILES, checkListed, MODEL_FILES, TRAINER_FILES } from "./checkpoint_sums.ts";
 import { CliError, EXIT } from "./errors.ts";
+import { folderFiles, withPath } from "./file_source.ts";
 import { fileError, isSystemError, syncFolder, writeAtomically } from "./files.ts";
 
 /** A folder that was being written, or deleted, when its process died. */
@@ -21,33 +26,38 @@ const REPLACED = /^\.(.+)\.old$/;
 /** Largest piece that is read at once; Node reads no more than 2 GiB. */
 const PIECE_BYTES = 1 << 30;
 
+/** Bytes that small pieces of a file are gathered to before they are written. */
+const GATHERED_BYTES = 1 << 22;
+
 /**
  * Writes a checkpoint so that its name stands for all of it or for nothing, even if the power
- * fails at any moment: files in a temporary folder beside it, each flushed to disk, the manifest
- * last; then one rename, and a flush of the folder around it. A checkpoint of the same name is
- * kept until the new one is in its place.
+ * fails at any moment: files in a temporary folder beside it, each flushed to disk, and last a
+ * manifest with their SHA-256 sums; then one rename, and a flush of the folder around it. A
+ * checkpoint of the same name is kept until the new one is in its place.
  *
  * Only one process may write into a folder at a time: what others left unfinished is removed.
  *
  * @param folder Folder of the run; made if need be.
  * @param name Name of the checkpoint in it.
- * @param files What `encodeCheckpoint()` gave, `MANIFEST.json` last.
+ * @param files What it consists of; they are drained one after the other, so that memory holds
+ *   the largest piece, not the files.
  * @returns Path of the checkpoint.
  * @throws {CliError} If the disk is full, read-only or fails; what was there stays.
- * @throws {TypeError} If the manifest is not the last file, or a name holds a path.
+ * @throws {TypeError} If a name holds a path, or is the manifest's.
+ * @throws {RangeError} If a file is not as long as it says.
  */
 export async function saveCheckpoint(
   folder: string,
   name: string,
-  files: CheckpointFiles,
+  files: readonly ExportedFile[],
 ): Promise<string> {
-  const names = [...files.keys()];
+  const names = files.map((file) => file.name);
   if (
-    names.at(-1) !== MANIFEST_FILE ||
+    names.includes(MANIFEST_FILE) ||
     ![name, ...names].every((part) => /^[\w-][\w.-]*$/.test(part))
   ) {
     throw new TypeError(
-      `Cannot write a checkpoint: ${MANIFEST_FILE} must be its last file and names must be plain, ` +
+      `Cannot write a checkpoint: names of files must be plain and ${MANIFEST_FILE} none of them, ` +
         `got ${names.join(", ")} in "${name}"`,
     );
   }
@@ -57,7 +67,9 @@ export async function saveCheckpoint(
     await mkdir(folder, { recursive: true });
     await tidy(folder);
     await mkdir(unfinished);
-    for (const [file, content] of files) await writeAtomically(join(unfinished, file), content);
+    const entries = new Map<string, ManifestEntry>();
+    for (const file of files) entries.set(file.name, await writeFile(unfinished, file));
+    await writeAtomically(join(unfinished, MANIFEST_FILE), encodeEntries(entries));
     await replaceFolder(unfinished, path);
   } catch (error) {
     // The first error is the one to tell; what cannot be removed now, the next save removes.
@@ -69,36 +81,108 @@ export async function saveCheckpoint(
   return path;
 }
 
+/** Writes a file, and says what the manifest shall say of it. */
+async function writeFile(
+  folder: string,
+  { name, size, chunks }: ExportedFile,
+): Promise<ManifestEntry> {
+  const sum = createHash("sha256");
+  let bytes = 0;
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    for await (const piece of gathered(chunks)) {
+      sum.update(piece);
+      bytes += piece.length;
+      yield piece;
+    }
+    if (bytes === size) return;
+    throw new RangeError(`Cannot write "${name}": it must have ${size} bytes, got ${bytes}`);
+  }
+  await writeAtomically(join(folder, name), pieces());
+  return { bytes, sha256: sum.digest("hex") };
+}
+
+/** Small pieces together, large ones as they are: few writes, and no copies of what is large. */
+async function* gathered(
+  chunks: AsyncIterable<Uint8Array<ArrayBuffer>>,
+): AsyncGenerator<Uint8Array> {
+  let waiting: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of chunks) {
+    if (length > 0 && length + chunk.length > GATHERED_BYTES) {
+      yield Buffer.concat(waiting);
+      [waiting, length] = [[], 0];
+    }
+    waiting.push(chunk);
+    length += chunk.length;
+    if (length < GATHERED_BYTES) continue;
+    yield waiting.length === 1 ? chunk : Buffer.concat(waiting);
+    [waiting, length] = [[], 0];
+  }
+  yield Buffer.concat(waiting); // an empty file has one piece, too
+}
+
+/** Options of {@linkcode openCheckpoint}. */
+export interface OpenOptions {
+  /** Whether what training needs is to be there, three times the bytes. @default {true} */
+  readonly trainer?: boolean;
+}
+
+/** A checkpoint of a whole model, its tensors yet to be read. */
+export interface StoredCheckpoint {
+  readonly model: StoredModel;
+  readonly trainer?: StoredRun;
+}
+
+/** A checkpoint whose files are those that its manifest lists, bit for bit. */
+export interface CheckpointFolder {
+  readonly files: FileSet;
+  /** Names of the files in it. */
+  readonly names: readonly string[];
+  /** Whether it holds an adapter in place of a model. */
+  readonly isAdapter: boolean;
+}
+
 /**
- * Reads a checkpoint, or a model that another program wrote, and checks all of it.
+ * Opens a checkpoint of a model or of an adapter, and checks every file against the manifest, if
+ * there is one, piece by piece.
+ *
+ * @throws {CliError} With the code of checkpoints: if it is missing or damaged, naming the file.
+ */
+export async function openCheckpoint(
+  path: string,
+  { trainer = true }: OpenOptions = {},
+): Promise<CheckpointFolder> {
+  const { folder, names } = await listCheckpoint(path);
+  const isAdapter = names.includes(ADAPTER_FILES[0]!);
+  const own = isAdapter ? ADAPTER_FILES : MODEL_FILES;
+  const wanted = trainer ? [...own, ...TRAINER_FILES] : own;
+  await checkListed(
+    folder,
+    names.filter((name) => wanted.includes(name)),
+  );
+  if (!isAdapter) checkFormat(path, names);
+  return { files: { ...folderFiles(folder), name: path }, names, isAdapter };
+}
+
+/**
+ * Opens a checkpoint of a whole model, or a model that another program wrote; tensors are read
+ * when they are asked for.
  *
  * @param path Its folder.
- * @param options.trainer Whether to read what training needs, three times the bytes. @default {true}
  * @throws {CliError} With the code of checkpoints: if it is missing, damaged, or does not fit
  * together, naming the file.
  */
 export async function loadCheckpoint(
   path: string,
-  { trainer = true }: { readonly trainer?: boolean } = {},
-): Promise<Checkpoint> {
-  const { folder, names } = await listCheckpoint(path);
-  const wanted = trainer ? [...MODEL_FILES, ...TRAINER_FILES] : MODEL_FILES;
-  const files = new Map<string, Uint8Array<ArrayBuffer>>();
-  for (const name of wanted) {
-    if (names.includes(name)) files.set(name, await readWhole(join(folder, name)));
-  }
-  checkFormat(path, names);
-  try {
-    return await decodeCheckpoint(files);
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    // The core knows names of files, not where they lie.
-    const message = error.message.replace(
-      /^Cannot read "([^"]*)"/,
-      (_, name: string) => `Cannot read "${join(path, name)}"`,
-    );
-    throw new CliError(EXIT.checkpoint, message, { cause: error });
-  }
+  options: OpenOptions = {},
+): Promise<StoredCheckpoint> {
+  const { files, names } = await openCheckpoint(path, options);
+  const { trainer = true } = options;
+  return withPath(path, async () => {
+    const model = await openFolder(files);
+    if (!trainer || !TRAINER_FILES.some((name) => names.includes(name))) return { model };
+    return { model, trainer: await openRun(files, weightShapes(model.config)) };
+  });
 }
 
 /**

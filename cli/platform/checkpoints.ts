@@ -1,14 +1,19 @@
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { readdir, rename, stat } from "node:fs/promises";
+import { readdir, rename } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { decodeManifest, MANIFEST_FILE } from "../../model/checkpoint/manifest.ts";
 import { decodeRunJson, TRAINER_FILE } from "../../model/checkpoint/run_state.ts";
 import { readWhole, removeCheckpoint } from "./checkpoint_folder.ts";
+import { checkWhole, isCheckpointFolder } from "./checkpoint_sums.ts";
 import { CliError, EXIT, failingAs } from "./errors.ts";
 import { fileError, syncFolder } from "./files.ts";
 
-export { loadCheckpoint, removeCheckpoint, saveCheckpoint } from "./checkpoint_folder.ts";
+export {
+  type CheckpointFolder,
+  loadCheckpoint,
+  openCheckpoint,
+  removeCheckpoint,
+  saveCheckpoint,
+} from "./checkpoint_folder.ts";
+export { isCheckpointFolder };
 
 /** A checkpoint to go on from. */
 export interface LatestCheckpoint {
@@ -59,6 +64,24 @@ export async function latestCheckpoint(runFolder: string): Promise<LatestCheckpo
     EXIT.checkpoint,
     `Cannot go on from "${runFolder}": a checkpoint must be whole, got none; ${skipped[0]}`,
   );
+}
+
+/**
+ * Folder of the best checkpoint of a run that is still there, or of the latest.
+ *
+ * @throws {CliError} With exit code 5 if there is none.
+ */
+export async function bestCheckpoint(runFolder: string): Promise<string> {
+  const latest = await latestCheckpoint(runFolder);
+  if (latest === undefined) {
+    throw new CliError(
+      EXIT.checkpoint,
+      `Cannot read "${runFolder}": it must be a checkpoint or the folder of a run, got neither`,
+    );
+  }
+  const best = await bestOf(latest.path);
+  const path = join(runFolder, best ?? basename(latest.path));
+  return (await isCheckpointFolder(path)) ? path : latest.path;
 }
 
 /**
@@ -146,28 +169,14 @@ async function checkpointsOf(runFolder: string): Promise<Candidate[]> {
 /** What keeps a checkpoint from being whole, in a sentence; nothing if it is. */
 async function damageOf(
   path: string,
-  { isThorough }: { readonly isThorough: boolean },
+  options: { readonly isThorough: boolean },
 ): Promise<string | undefined> {
   try {
-    const manifest = decodeManifest(await readWhole(join(path, MANIFEST_FILE)));
-    for (const [name, { bytes, sha256 }] of manifest) {
-      const file = join(path, name);
-      const { size } = await stat(file);
-      if (size !== bytes) return `"${file}" must have ${bytes} bytes, got ${size}`;
-      if (isThorough && (await hash(file)) !== sha256) {
-        return `"${file}" must have the SHA-256 it was saved with, got another`;
-      }
-    }
+    await checkWhole(path, options);
     return undefined;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
-}
-
-async function hash(path: string): Promise<string> {
-  const sum = createHash("sha256");
-  for await (const piece of createReadStream(path)) sum.update(piece as Buffer);
-  return sum.digest("hex");
 }
 
 /** Name of the best checkpoint, as one of them remembers it. */

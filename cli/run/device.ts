@@ -1,6 +1,8 @@
+import { freemem } from "node:os";
 import { Gpu, type Variant } from "../../engine/gpu.ts";
 import type { AdapterKind } from "../platform/adapter.ts";
 import { openAdapter } from "../platform/dawn.ts";
+import { paperAdapter } from "../platform/paper_adapter.ts";
 
 /** Which kernels run; `"auto"` leaves it to the adapter. */
 export type Kernels = Variant | "auto";
@@ -8,20 +10,62 @@ export type Kernels = Variant | "auto";
 /** Choices of {@linkcode Kernels} on the command line. */
 export const KERNELS: readonly Kernels[] = ["auto", "flat", "tiled"];
 
+/** How a device is opened. */
+export interface DeviceOptions {
+  /** Memory that work may take, where the user knows better, in GiB. */
+  readonly maxMemoryGiB?: number;
+}
+
+/** What work is given. */
+export interface DeviceInfo {
+  readonly kind: AdapterKind;
+  /** A device that takes notes: it allocates nothing, and so can say what something would take. */
+  readonly openPaperGpu: () => Promise<Gpu>;
+}
+
+/** Share of the free memory that a software adapter leaves to the process and to others. */
+const MARGIN = 0.1;
+
+/**
+ * Memory that no device has: what needs more is refused where nobody knows how much there is.
+ * WebGPU does not tell, and Dawn's Node binding hides the heaps that Dawn knows.
+ */
+const BEYOND_BYTES = 2 ** 42;
+
 /** What was last said of the adapter: once a process will do. */
 let said: string | undefined;
 
 /** Does work on the best device, says on stderr which one it is, and closes it in the end. */
 export async function withDevice<T>(
   kernels: Kernels,
-  work: (gpu: Gpu, kind: AdapterKind) => Promise<T>,
+  work: (gpu: Gpu, info: DeviceInfo) => Promise<T>,
+  { maxMemoryGiB }: DeviceOptions = {},
 ): Promise<T> {
   const { adapter, kind, line } = await openAdapter();
   if (line !== said) process.stderr.write(`${(said = line)}\n`);
-  const gpu = await Gpu.open(adapter, kernels === "auto" ? {} : { variant: kernels });
+  const options = {
+    ...(kernels !== "auto" && { variant: kernels }),
+    maxMemoryBytes: maxMemoryGiB === undefined ? memoryOf(kind) : maxMemoryGiB * 2 ** 30,
+  };
+  const openPaperGpu = () => Gpu.open(paperAdapter(adapter), options);
+  const gpu = await Gpu.open(adapter, options);
   try {
-    return await work(gpu, kind);
+    return await work(gpu, { kind, openPaperGpu });
   } finally {
     gpu.destroy();
   }
+}
+
+/** Bytes that a device has for us, as far as known: a software adapter's are the machine's. */
+function memoryOf(kind: AdapterKind): number {
+  if (kind === "gpu") return BEYOND_BYTES;
+  return Math.floor((1 - MARGIN) * availableMemory());
+}
+
+/** Bytes that this process may still take; inside a container, what the container may. */
+function availableMemory(): number {
+  const limit = process.constrainedMemory?.() ?? 0;
+  const { rss } = process.memoryUsage();
+  // Without a limit, it is 0 or far beyond the machine's memory.
+  return Math.min(freemem(), limit > rss ? limit - rss : Infinity);
 }

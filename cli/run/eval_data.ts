@@ -123,8 +123,8 @@ async function checkUnseen(
 }
 
 /** One resume that is too long would end an evaluation half way. */
-function checkLengths(people: readonly Person[], { checkpoint, ...trained }: TrainedModel): void {
-  const { maxSeqLen } = checkpoint.config;
+function checkLengths(people: readonly Person[], { stored, ...trained }: TrainedModel): void {
+  const { maxSeqLen } = stored.config;
   const titles = titleTokens(trained.tokenizer, resumeOptions(trained.wording));
   const longestTitle = Math.max(...titles.map(({ length }) => length));
   // The last token of a title is only predicted.

@@ -23,6 +23,8 @@ import { personOf } from "./wording.ts";
 export interface EvalRequest extends EvalDataRequest {
   /** Folder of a run or of a checkpoint. */
   readonly model: string;
+  /** Where the model that adapters stand on is now, if it has moved. */
+  readonly baseModel?: string;
   /** Probability that pruning may leave unexplored at an observation. */
   readonly tolerance: number;
   /** Ends the evaluation, which leaves nothing. */
@@ -44,7 +46,11 @@ export interface EvalResult {
  */
 export async function evaluateRun(request: EvalRequest): Promise<EvalResult> {
   const begin = performance.now();
-  const trained = await openTrainedModel(request.model);
+  const { baseModel } = request;
+  const trained = await openTrainedModel(
+    request.model,
+    baseModel === undefined ? {} : { model: baseModel },
+  );
   const data = await openEvalData(trained, request);
   const { people, prepared } = data;
   const population = knownPopulation(prepared);

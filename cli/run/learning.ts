@@ -1,8 +1,10 @@
 import {
+  checkResumeTokens,
   type EncodedResume,
   encodeResume,
   type PackedDataset,
   titleTokens,
+  type Tokenizer,
 } from "../../data/mod.ts";
 import type { Validation } from "../../model/train/trainer.ts";
 import { CliError, EXIT, failingAs } from "../platform/errors.ts";
@@ -14,6 +16,8 @@ import { resumeOptions } from "./wording.ts";
 /** People to learn from and to choose by, as tokens. */
 export interface Corpus {
   readonly prepared: Prepared;
+  /** Of the model, if it has one of its own, else the prepared one. */
+  readonly tokenizer: Tokenizer;
   readonly train: readonly EncodedResume[];
   readonly valid: readonly EncodedResume[];
   /** Tokens of the longest resume, were its last title the longest of all. */
@@ -33,12 +37,22 @@ export interface Learning {
  *
  * Memory: all of their tokens.
  *
- * @throws {CliError} With exit code 3 if the folder is not as it was prepared.
+ * @param folder The prepared folder.
+ * @param own Tokenizer of the model, in place of the prepared one.
+ * @throws {CliError} With exit code 3 if the folder is not as it was prepared; exit code 5 if the
+ *   model's tokenizer cannot write resumes.
  */
-export async function readCorpus(folder: string): Promise<Corpus> {
+export async function readCorpus(folder: string, own?: Tokenizer): Promise<Corpus> {
   const prepared = await openPrepared(folder);
-  const { tokenizer, wording, files } = prepared;
+  const { wording, files } = prepared;
+  const tokenizer = own ?? prepared.tokenizer;
   const options = resumeOptions(wording);
+  if (own !== undefined) {
+    const [first] = await readSplit(prepared, "train");
+    await failingAs(EXIT.checkpoint, () => {
+      if (first !== undefined) checkResumeTokens(first, own, options);
+    });
+  }
   const encode = async (split: "train" | "valid"): Promise<EncodedResume[]> => {
     const careers = await readSplit(prepared, split);
     return failingAs(EXIT.data, () =>
@@ -51,9 +65,10 @@ export async function readCorpus(folder: string): Promise<Corpus> {
     (most, { tokens }) => Math.max(most, tokens.length),
     0,
   );
-  const names = [splitFile("train"), splitFile("valid"), TOKENIZER_FILE];
+  const names = [splitFile("train"), splitFile("valid")];
+  if (own === undefined) names.push(TOKENIZER_FILE);
   const sums = Object.fromEntries(names.map((name) => [name, files[name] ?? ""]));
-  return { prepared, train, valid, longest: longestResume + longestTitle, sums };
+  return { prepared, tokenizer, train, valid, longest: longestResume + longestTitle, sums };
 }
 
 /**
@@ -62,10 +77,10 @@ export async function readCorpus(folder: string): Promise<Corpus> {
  * @throws {CliError} With exit code 3 if a row is too short for a year of a resume.
  */
 export async function packCorpus(
-  { prepared, train, valid }: Corpus,
+  { tokenizer, train, valid }: Corpus,
   { batch, seed }: { readonly batch: BatchSettings; readonly seed: number },
 ): Promise<Learning> {
-  const options = { ...batch, seed, padId: prepared.tokenizer.padId };
+  const options = { ...batch, seed, padId: tokenizer.padId };
   return failingAs(EXIT.data, () => ({
     train: trainingData(train, options),
     validation: valid.length === 0 ? undefined : validationData(valid, options),
@@ -81,6 +96,23 @@ export function contextFor({ longest }: Corpus, { seqLen }: BatchSettings): numb
     );
   }
   return roundedContext(Math.max(seqLen, longest));
+}
+
+/**
+ * Checks that a model with a context of its own can read the rows.
+ *
+ * @throws {CliError} With exit code 3 if a row may hold a resume that is longer.
+ */
+export function checkContext(
+  { longest }: Corpus,
+  { seqLen }: BatchSettings,
+  context: number,
+): void {
+  if (Math.min(longest, seqLen) <= context) return;
+  throw new CliError(
+    EXIT.data,
+    `Cannot train on these careers: a resume must have at most the ${context} tokens of the model, got ${longest} in rows of ${seqLen}; prepare with --last-rows, or cut resumes into windows with --seq-len ${context}`,
+  );
 }
 
 /** The next context that a model may have. */

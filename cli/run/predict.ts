@@ -18,6 +18,8 @@ import { cutCareer, personOf, resumeOptions, type Wording } from "./wording.ts";
 export interface PredictRequest {
   /** Folder of a run or of a checkpoint. */
   readonly model: string;
+  /** Where the model that adapters stand on is now, if it has moved. */
+  readonly baseModel?: string;
   /** A file of careers and whose to take, or a resume as text (`"-"` for stdin). */
   readonly career: { readonly file: string; readonly id?: string } | { readonly resume: string };
   /** Year in question; by default the one after the last. */
@@ -46,12 +48,16 @@ export interface Prediction {
  *   exit code 2 if the year cannot be asked for.
  */
 export async function predict(request: PredictRequest): Promise<Prediction> {
-  const trained = await openTrainedModel(request.model);
-  const { wording, tokenizer, checkpoint } = trained;
+  const { baseModel } = request;
+  const trained = await openTrainedModel(
+    request.model,
+    baseModel === undefined ? {} : { model: baseModel },
+  );
+  const { wording, tokenizer, stored } = trained;
   const career = await readCareer(request.career, wording);
   const { asked, prompt } = await ask(career, trained, request);
   const person = await failingAs(EXIT.usage, () => personOf(asked, tokenizer, wording));
-  const { maxSeqLen } = checkpoint.config;
+  const { maxSeqLen } = stored.config;
   const { length } = person.resume!.tokens;
   if (length > maxSeqLen) {
     throw new CliError(

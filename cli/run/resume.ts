@@ -1,15 +1,26 @@
 import { Fields } from "../../model/checkpoint/fields.ts";
-import type { Checkpoint } from "../../model/checkpoint/checkpoint.ts";
+import type { FileSet } from "../../model/checkpoint/byte_source.ts";
+import {
+  openRun,
+  openTrainerRecord,
+  type StoredRun,
+  type TrainerRecord,
+} from "../../model/checkpoint/run_state.ts";
+import type { StoredModel } from "../../model/checkpoint/stored_model.ts";
 import { isJsonObject, type JsonObject } from "../../model/checkpoint/strict_json.ts";
+import { openFolder } from "../../model/pretrained/open_model.ts";
 import { INITIAL_STATE, type TrainerState } from "../../model/train/trainer.ts";
 import {
   latestCheckpoint,
   listCheckpoints,
-  loadCheckpoint,
+  openCheckpoint,
   setAsideAfter,
 } from "../platform/checkpoints.ts";
 import { CliError, EXIT, failingAs } from "../platform/errors.ts";
+import { withPath } from "../platform/file_source.ts";
+import type { BaseRecord } from "./base_model.ts";
 import { clearRun, readRunInfo } from "./run_folder.ts";
+import { trainedShapes } from "./run_model.ts";
 import { firstDifference, type RunSettings, settingsToJson } from "./settings.ts";
 
 /** How a run begins in a folder that may hold one. */
@@ -24,11 +35,20 @@ export interface StartRequest {
   readonly overwrite: boolean;
 }
 
+/** A checkpoint to go on from, its tensors yet to be read. */
+export interface RunCheckpoint {
+  readonly path: string;
+  readonly files: FileSet;
+  /** The model in it; without one, it holds an adapter. */
+  readonly model?: StoredModel;
+  readonly run: StoredRun;
+}
+
 /** Where a run begins. */
 export interface Start {
   readonly state: TrainerState;
   /** Weights and moments to begin with; random ones and zeros without. */
-  readonly checkpoint?: Checkpoint;
+  readonly checkpoint?: RunCheckpoint;
   /** Steps that an earlier process decided on, for the same length. */
   readonly maxSteps?: number;
 }
@@ -52,9 +72,10 @@ export async function findStart(request: StartRequest): Promise<Start> {
       `Cannot resume in "${runFolder}": there must be a checkpoint in it, got none; begin without --resume-from-checkpoint`,
     );
   }
-  const checkpoint = await loadCheckpoint(path);
+  const { files, isAdapter } = await openCheckpoint(path);
+  const record = await withPath(path, () => openTrainerRecord(files));
   const { state, run, maxSteps } = await failingAs(EXIT.checkpoint, () =>
-    readTrainer(checkpoint, path),
+    readTrainer(record, path),
   );
   const before = info?.settings ?? run;
   for (const earlier of [before, run]) {
@@ -65,9 +86,30 @@ export async function findStart(request: StartRequest): Promise<Start> {
       `Cannot go on with "${path}": ${difference}; use another folder, --overwrite to begin anew, or --force to go on all the same`,
     );
   }
-  checkModel(checkpoint, settings, path);
+  const checkpoint = await openParts({ path, files, isAdapter }, settings);
   const isSameLength = JSON.stringify(run["length"]) === JSON.stringify(settings.length);
   return { state, checkpoint, ...(isSameLength && { maxSteps }) };
+}
+
+/** Opens what is to be trained further, and checks that it is the same, even with --force. */
+async function openParts(
+  { path, files, isAdapter }: Pick<RunCheckpoint, "path" | "files"> & { isAdapter: boolean },
+  settings: RunSettings,
+): Promise<RunCheckpoint> {
+  const wantsAdapter = settings.pretrained?.lora !== undefined;
+  if (isAdapter !== wantsAdapter) {
+    const [must, got] = wantsAdapter ? ["an adapter", "a model"] : ["a model", "an adapter"];
+    throw new CliError(
+      EXIT.checkpoint,
+      `Cannot resume from "${path}": it must hold ${must}, got ${got}`,
+    );
+  }
+  return withPath(path, async () => {
+    const model = isAdapter ? undefined : await openFolder(files);
+    if (model !== undefined) checkModel(model, settings, path);
+    const run = await openRun(files, trainedShapes(settings));
+    return { path, files, run, ...(model !== undefined && { model }) };
+  });
 }
 
 /**
@@ -103,8 +145,16 @@ async function findLatest(runFolder: string): Promise<string | undefined> {
 /** What a checkpoint's trainer keeps, as the rest of the program wants it. */
 export function trainerToJson(
   state: TrainerState,
-  settings: RunSettings,
-  maxSteps: number,
+  {
+    settings,
+    maxSteps,
+    base,
+  }: {
+    readonly settings: RunSettings;
+    readonly maxSteps: number;
+    /** The model that adapters stand on, which the checkpoint does not hold. */
+    readonly base?: BaseRecord;
+  },
 ): JsonObject {
   const { step, numBatches, best, sinceBest, lossScale } = state;
   const scaled = lossScale === undefined ? {} : { lossScale: { ...lossScale } };
@@ -118,15 +168,16 @@ export function trainerToJson(
     },
     maxSteps,
     settings: settingsToJson(settings),
+    ...(base !== undefined && { base: { path: base.path, fingerprint: base.fingerprint } }),
   };
 }
 
 function readTrainer(
-  { trainer }: Checkpoint,
+  trainer: TrainerRecord,
   path: string,
 ): { state: TrainerState; run: JsonObject; maxSteps: number } {
-  const settings = trainer?.state["settings"];
-  if (trainer === undefined || !isJsonObject(settings)) {
+  const settings = trainer.state["settings"];
+  if (!isJsonObject(settings)) {
     throw new SyntaxError(
       `Cannot resume from "${path}": it must hold the state of a run beside the model, got none`,
     );
@@ -156,8 +207,8 @@ function readTrainer(
   return { state, run: settings, maxSteps: fields.size("maxSteps") };
 }
 
-/** Even with --force, weights must fit the model they are put into. */
-function checkModel({ config }: Checkpoint, { model }: RunSettings, path: string): void {
+/** Weights must fit the model they are put into. */
+function checkModel({ config }: StoredModel, { model }: RunSettings, path: string): void {
   const ignored = { dropout: 0 };
   const difference = firstDifference(
     { ...config, ...ignored } as JsonObject,

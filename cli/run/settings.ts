@@ -1,3 +1,4 @@
+import type { WeightDType } from "../../engine/pack.ts";
 import { Fields } from "../../model/checkpoint/fields.ts";
 import {
   isJsonObject,
@@ -5,6 +6,8 @@ import {
   type JsonValue,
 } from "../../model/checkpoint/strict_json.ts";
 import type { LearningRateOptions } from "../../model/train/schedule.ts";
+import type { LoraConfig } from "../../model/lora/config.ts";
+import type { ActivationDType } from "../../model/transformer/activation_dtype.ts";
 import type { ModelConfig } from "../../model/transformer/config.ts";
 import type { Kernels } from "./device.ts";
 import { type Wording, wordingFromJson } from "./wording.ts";
@@ -45,6 +48,16 @@ export interface ValidationSettings {
   readonly patience: number;
 }
 
+/** Somebody's model that a run begins with, and how it is changed. */
+export interface PretrainedSettings {
+  /** Which model: `fingerprintOf()` it. */
+  readonly fingerprint: string;
+  /** Adapters to train in place of the model's own weights. */
+  readonly lora?: LoraConfig;
+  /** How the weights beneath adapters are held. */
+  readonly baseDtype?: WeightDType;
+}
+
 /** All that decides which weights a run ends with; a run goes on only under the same. */
 export interface RunSettings {
   readonly model: ModelConfig;
@@ -55,6 +68,12 @@ export interface RunSettings {
   readonly seed: number;
   readonly kernels: Kernels;
   readonly wording: Wording;
+  /** Absent where weights begin at random. */
+  readonly pretrained?: PretrainedSettings;
+  /** What activations are stored as; f32 where absent. */
+  readonly dtype?: ActivationDType;
+  /** Computes the activations of a block again for backward. */
+  readonly checkpoint?: boolean;
   /** SHA-256 of the files learned from. */
   readonly data: Readonly<Record<string, string>>;
 }
@@ -63,6 +82,19 @@ export interface RunSettings {
 export function settingsToJson(settings: RunSettings): JsonObject {
   return settings as unknown as JsonObject;
 }
+
+/**
+ * Reads back how the weights beneath an adapter were held in training.
+ *
+ * @throws {SyntaxError} If it is no way to hold weights.
+ */
+export function baseDtypeOfSettings(settings: JsonObject, file: string): WeightDType {
+  const fields = new Fields(settings, file).object("pretrained");
+  return fields.raw("baseDtype") === undefined ? "f32" : fields.choice("baseDtype", BASE_DTYPES);
+}
+
+/** How weights beneath adapters may be held. */
+export const BASE_DTYPES: readonly WeightDType[] = ["f32", "f16", "bf16", "int8", "int4"];
 
 /** Reads back what occupation models need of the settings: how careers become text. */
 export function wordingOfSettings(settings: JsonObject, file: string): Wording {

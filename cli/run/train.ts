@@ -1,14 +1,17 @@
 import type { Gpu } from "../../engine/gpu.ts";
-import { encodeCheckpoint } from "../../model/checkpoint/checkpoint.ts";
+import { configFromJson, configToJson } from "../../model/checkpoint/config_json.ts";
+import { adaptedModules } from "../../model/lora/config.ts";
 import { type EndReason, Trainer, type TrainerEvent } from "../../model/train/trainer.ts";
 import { checkConfig, type ModelConfig } from "../../model/transformer/config.ts";
-import { Transformer } from "../../model/transformer/transformer.ts";
+import type { Transformer } from "../../model/transformer/transformer.ts";
 import { checkpointName, pruneCheckpoints, saveCheckpoint } from "../platform/checkpoints.ts";
 import { EXIT, failingAs } from "../platform/errors.ts";
 import { packageVersion } from "../platform/version.ts";
+import { type BaseModel, openBaseModel } from "./base_model.ts";
 import { batchesFrom, epochsOf, stepsOfEpochs } from "./batches.ts";
-import { withDevice } from "./device.ts";
+import { type DeviceInfo, withDevice } from "./device.ts";
 import {
+  checkContext,
   contextFor,
   type Corpus,
   type Learning,
@@ -17,24 +20,42 @@ import {
   shortRowsNote,
 } from "./learning.ts";
 import { measure, stepsWithin } from "./measure.ts";
-import { describeRun } from "./plan_report.ts";
+import { checkSizes, type MemoryPlan, planMemory, savingsOf } from "./memory_plan.ts";
+import { describeMemory, describeSteps } from "./plan_report.ts";
 import type { Progress } from "./progress.ts";
 import { clearTheWay, findStart, type Start, trainerToJson } from "./resume.ts";
 import { captureCheckpoint, restoreMoments } from "./run_checkpoints.ts";
 import { makeRunFolder, writeRunInfo } from "./run_folder.ts";
 import { RunLog } from "./run_log.ts";
-import { type RunSettings, settingsToJson } from "./settings.ts";
-import { TrainingProgress } from "./training_progress.ts";
+import { createModel } from "./run_model.ts";
+import {
+  type BatchSettings,
+  type PretrainedSettings,
+  type RunSettings,
+  settingsToJson,
+} from "./settings.ts";
+import type { ModelSizes } from "./sizes.ts";
 import { trainerOptions } from "./trainer_options.ts";
+import { TrainingProgress } from "./training_progress.ts";
+
+/** Somebody's model to begin with, and how to change it. */
+export interface PretrainedRequest extends Omit<PretrainedSettings, "fingerprint"> {
+  /** A path, a URL, or a name in the cache. */
+  readonly path: string;
+  /** Share of activations dropped in training, in place of the model's own. */
+  readonly dropout?: number;
+}
 
 /** What `tenure train` is asked to do. */
 export interface TrainRequest {
   readonly dataFolder: string;
   readonly runFolder: string;
   /** All but what the data decide. */
-  readonly settings: Omit<RunSettings, "model" | "wording" | "data"> & {
-    readonly model: Omit<ModelConfig, "vocabSize" | "maxSeqLen">;
+  readonly settings: Omit<RunSettings, "model" | "wording" | "data" | "pretrained"> & {
+    /** Sizes of a new model; somebody's has its own. */
+    readonly model: ModelSizes;
   };
+  readonly pretrained?: PretrainedRequest;
   /** Steps between checkpoints besides those of the best validations; 0 for none. */
   readonly saveSteps: number;
   /** Checkpoints kept; the best and the latest always are. */
@@ -43,6 +64,8 @@ export interface TrainRequest {
   readonly force?: boolean;
   readonly overwrite?: boolean;
   readonly progress: Progress;
+  /** Memory that the run may take on the device, in GiB; by default as far as known. */
+  readonly maxMemoryGiB?: number;
   /** Stops after the step in progress. */
   readonly signal?: AbortSignal;
   /** Told of every event, before the next step. */
@@ -61,18 +84,22 @@ export interface TrainOutcome {
 const NUM_VALIDATIONS = 10;
 
 /**
- * Trains a model on a prepared folder, or goes on with a run that was interrupted.
+ * Trains a model on a prepared folder, or goes on with a run that was interrupted: a new model,
+ * or somebody's, whole or by adapters. What it takes in memory is told first, and refused if the
+ * device has less.
  *
  * Checkpoints are taken at the best validations, every `saveSteps` steps, at the end and at an
  * interruption; each holds all that decides what follows, so that a resumed run has the bits of
  * one that was never interrupted.
  *
- * @throws {CliError} With the exit code of what is wrong: 2 settings, 3 data, 4 device, 5 checkpoint.
+ * @throws {CliError} With the exit code of what is wrong: 2 settings, 3 data, 4 device,
+ *   5 checkpoint or model.
  */
 export async function train(request: TrainRequest): Promise<TrainOutcome> {
   const begun = performance.now();
-  const { corpus, settings, learning } = await open(request);
-  const { runFolder, resumeFrom, force = false, overwrite = false } = request;
+  const opened = await open(request);
+  const { corpus, settings, learning, base } = opened;
+  const { runFolder, resumeFrom, force = false, overwrite = false, progress } = request;
   const start = await findStart({
     runFolder,
     settings,
@@ -80,70 +107,115 @@ export async function train(request: TrainRequest): Promise<TrainOutcome> {
     overwrite,
     ...(resumeFrom !== undefined && { resumeFrom }),
   });
-  return withDevice(settings.kernels, async (gpu) => {
-    const model = await createModel(gpu, settings, start);
+  return onDevice(request, opened, async (gpu, info) => {
+    const { memory, plan } = await planRun(gpu, opened, info);
+    for (const line of memory) progress.line(line);
+    await failingAs(EXIT.device, () => gpu.checkFits(plan.peak, "what this run takes"));
+    const model = await createModel(gpu, { settings, start, base });
     const maxSteps =
       start.maxSteps ?? (await chooseMaxSteps({ gpu, model, settings, learning, begun }));
     await clearTheWay({ runFolder, overwrite }, start);
     await makeRunFolder(runFolder);
-    const info = { settings: settingsToJson(settings), maxSteps, dataFolder: request.dataFolder };
-    await writeRunInfo(runFolder, info);
+    const run = { settings: settingsToJson(settings), maxSteps, dataFolder: request.dataFolder };
+    await writeRunInfo(runFolder, run);
     const log = await RunLog.open(runFolder, start.state.step);
     try {
-      return await new RunPart(request, {
-        gpu,
-        model,
-        settings,
-        learning,
-        corpus,
-        maxSteps,
-        log,
-      }).run(start);
+      const materials = { gpu, model, settings, learning, corpus, base, maxSteps, log };
+      return await new RunPart(request, materials).run(start);
     } finally {
       await log.close();
-      request.progress.clear();
+      progress.clear();
     }
   });
 }
 
-/** Records the plans of a run and says what they would take, without running them. */
+/** Says what a run would take, and a step of it, without running or allocating anything. */
 export async function dryRun(request: TrainRequest): Promise<string> {
-  const { settings, learning } = await open(request);
-  return withDevice(settings.kernels, async (gpu) => {
-    const model = await createModel(gpu, settings);
-    return describeRun(gpu, model, { settings, learning });
+  const opened = await open(request);
+  return onDevice(request, opened, async (gpu, info) => {
+    const { memory, plan } = await planRun(gpu, opened, info);
+    return `${[...memory, ...describeSteps(plan, opened)].join("\n")}\n`;
   });
 }
 
-async function open(
-  request: TrainRequest,
-): Promise<{ corpus: Corpus; settings: RunSettings; learning: Learning }> {
-  const corpus = await readCorpus(request.dataFolder);
-  const { wording, tokenizer } = corpus.prepared;
-  const { batch, model, seed } = request.settings;
-  const maxSeqLen = contextFor(corpus, batch);
-  const settings: RunSettings = {
-    ...request.settings,
-    model: { ...model, vocabSize: tokenizer.vocabSize, maxSeqLen },
-    wording,
-    data: corpus.sums,
-  };
-  await failingAs(EXIT.usage, () => checkConfig(settings.model));
+function onDevice<T>(
+  { maxMemoryGiB }: TrainRequest,
+  { settings }: Opened,
+  work: (gpu: Gpu, info: DeviceInfo) => Promise<T>,
+): Promise<T> {
+  return withDevice(settings.kernels, work, maxMemoryGiB === undefined ? {} : { maxMemoryGiB });
+}
+
+/** Plans the memory of a run on paper, and says what it is. */
+async function planRun(
+  gpu: Gpu,
+  { settings, learning }: Opened,
+  { openPaperGpu }: DeviceInfo,
+): Promise<{ plan: MemoryPlan; memory: string[] }> {
+  const hasValidation = learning.validation !== undefined;
+  return failingAs(EXIT.device, async () => {
+    checkSizes(gpu, settings);
+    const planOf = async (some: RunSettings) =>
+      planMemory(await openPaperGpu(), some, { hasValidation });
+    const plan = await planOf(settings);
+    const savings = await savingsOf(settings, planOf);
+    return { plan, memory: describeMemory(plan, savings) };
+  });
+}
+
+/** What a run works with, before there is a device. */
+interface Opened {
+  readonly corpus: Corpus;
+  readonly settings: RunSettings;
+  readonly learning: Learning;
+  /** Somebody's model that it begins with. */
+  readonly base: BaseModel | undefined;
+}
+
+async function open(request: TrainRequest): Promise<Opened> {
+  const { pretrained } = request;
+  const { model: sizes, ...rest } = request.settings;
+  const base = pretrained && (await openBaseModel(pretrained.path));
+  const corpus = await readCorpus(request.dataFolder, base?.tokenizer);
+  const { batch, seed } = request.settings;
+  const common = { ...rest, wording: corpus.prepared.wording, data: corpus.sums };
+  const settings: RunSettings =
+    base === undefined || pretrained === undefined
+      ? { ...common, model: ownModel(sizes, corpus, batch) }
+      : {
+          ...common,
+          model: modelOf(base, pretrained.dropout),
+          pretrained: settingsOf(base, pretrained),
+        };
+  await failingAs(EXIT.usage, () => checkSettings(settings));
+  if (base !== undefined) checkContext(corpus, batch, settings.model.maxSeqLen);
   const learning = await packCorpus(corpus, { batch, seed });
   const note = shortRowsNote(corpus, batch);
   if (note !== undefined) request.progress.line(note);
-  return { corpus, settings, learning };
+  return { corpus, settings, learning, base };
 }
 
-async function createModel(gpu: Gpu, settings: RunSettings, start?: Start): Promise<Transformer> {
-  const values = start?.checkpoint?.weights;
-  // What can go wrong here is that the device has too little memory.
-  return failingAs(EXIT.device, () =>
-    Transformer.create(gpu, settings.model, {
-      seed: settings.seed,
-      ...(values !== undefined && { values }),
-    }),
-  );
+function ownModel(sizes: ModelSizes, corpus: Corpus, batch: BatchSettings): ModelConfig {
+  const { vocabSize } = corpus.tokenizer;
+  return { ...sizes, vocabSize, maxSeqLen: contextFor(corpus, batch) };
+}
+
+/** Somebody's configuration as a checkpoint gives it back, with our dropout if one is asked for. */
+function modelOf({ stored: { config } }: BaseModel, dropout: number | undefined): ModelConfig {
+  const { config: kept } = configFromJson(configToJson(config), "config.json");
+  return { ...kept, dropout: dropout ?? config.dropout };
+}
+
+function settingsOf(
+  { fingerprint }: BaseModel,
+  { path: _, dropout: __, ...changes }: PretrainedRequest,
+): PretrainedSettings {
+  return { fingerprint, ...changes };
+}
+
+function checkSettings({ model, pretrained }: RunSettings): void {
+  checkConfig(model);
+  if (pretrained?.lora !== undefined) adaptedModules(model, pretrained.lora);
 }
 
 async function chooseMaxSteps({
@@ -184,6 +256,7 @@ interface RunMaterials {
   readonly settings: RunSettings;
   readonly learning: Learning;
   readonly corpus: Corpus;
+  readonly base: BaseModel | undefined;
   readonly maxSteps: number;
   readonly log: RunLog;
 }
@@ -209,7 +282,7 @@ class RunPart {
       EXIT.device,
       () => new Trainer(gpu, model, options, start.state),
     );
-    if (start.checkpoint !== undefined) restoreMoments(gpu, trainer, start.checkpoint);
+    if (start.checkpoint !== undefined) await restoreMoments(gpu, trainer, start.checkpoint.run);
     const report = new TrainingProgress(progress, {
       settings,
       maxSteps,
@@ -253,18 +326,16 @@ class RunPart {
 
   async #save(trainer: Trainer): Promise<void> {
     const { runFolder, saveTotalLimit: limit } = this.#request;
-    const { gpu, model, settings, learning, corpus, maxSteps } = this.#materials;
+    const { learning, settings, maxSteps, base } = this.#materials;
     const { numBatches } = trainer.state;
-    const checkpoint = await captureCheckpoint(
-      gpu,
-      { model, trainer },
+    const kept = base !== undefined && settings.pretrained?.lora !== undefined && { base };
+    const files = await captureCheckpoint(
+      { ...this.#materials, trainer },
       {
-        prepared: corpus.prepared,
         epoch: epochsOf(learning.train, numBatches),
-        state: trainerToJson(trainer.state, settings, maxSteps),
+        state: trainerToJson(trainer.state, { settings, maxSteps, ...kept }),
       },
     );
-    const files = await encodeCheckpoint(checkpoint);
     const path = await saveCheckpoint(runFolder, checkpointName(trainer.state.step), files);
     await pruneCheckpoints(runFolder, limit, path);
   }

@@ -1,114 +1,164 @@
-import { readFile } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
-import { titleTokens, Tokenizer } from "../../data/mod.ts";
+import { dirname, join, resolve } from "node:path";
+import { titleTokens, type Tokenizer } from "../../data/mod.ts";
 import type { Gpu } from "../../engine/gpu.ts";
-import type { Checkpoint } from "../../model/checkpoint/checkpoint.ts";
-import { decodeRunJson, TRAINER_FILE } from "../../model/checkpoint/run_state.ts";
+import type { WeightDType } from "../../engine/pack.ts";
+import type { FileSet } from "../../model/checkpoint/byte_source.ts";
+import {
+  openTrainerRecord,
+  TRAINER_FILE,
+  type TrainerRecord,
+} from "../../model/checkpoint/run_state.ts";
+import { readJson } from "../../model/checkpoint/shards.ts";
+import type { StoredModel } from "../../model/checkpoint/stored_model.ts";
 import { isJsonObject, type JsonObject } from "../../model/checkpoint/strict_json.ts";
+import { attachLora, type LoraAdapter } from "../../model/lora/adapter.ts";
+import { readPeft } from "../../model/lora/read_peft.ts";
 import { LanguageModel } from "../../model/occupation/language_model.ts";
-import { Transformer } from "../../model/transformer/transformer.ts";
-import { latestCheckpoint, loadCheckpoint } from "../platform/checkpoints.ts";
+import { tokenizerOfModel } from "../../model/pretrained/load_pretrained.ts";
+import { loadTransformer } from "../../model/pretrained/load_transformer.ts";
+import { openFolder } from "../../model/pretrained/open_model.ts";
+import {
+  bestCheckpoint,
+  type CheckpointFolder,
+  isCheckpointFolder,
+  openCheckpoint,
+} from "../platform/checkpoints.ts";
 import { CliError, EXIT, failingAs } from "../platform/errors.ts";
+import { withPath } from "../platform/file_source.ts";
+import { baseOfState, reopenBaseModel } from "./base_model.ts";
 import { holds, RUN_FILE } from "./run_folder.ts";
-import { wordingOfSettings } from "./settings.ts";
+import { baseDtypeOfSettings, wordingOfSettings } from "./settings.ts";
 import { resumeOptions, type Wording } from "./wording.ts";
 
+/** Weights of a model on disk, or of the one that adapters stand on. */
+interface ModelSource {
+  /** Its weights are yet to be read. */
+  readonly stored: StoredModel;
+  /** How its weights are held: as in training. */
+  readonly dtype: WeightDType;
+  readonly adapter?: LoraAdapter;
+}
+
 /** A trained model as it lies on disk, with what it takes to ask it. */
-export interface TrainedModel {
+export interface TrainedModel extends ModelSource {
   /** Folder of the checkpoint. */
   readonly path: string;
   /** Folder of the run that the checkpoint belongs to; none if it lies elsewhere. */
   readonly runFolder?: string;
   /** Whether this very checkpoint was asked for, not the best one of its run. */
   readonly isChosen: boolean;
-  readonly checkpoint: Checkpoint;
   readonly step: number;
   readonly settings: JsonObject;
   readonly wording: Wording;
   readonly tokenizer: Tokenizer;
 }
 
-const CONFIG_FILE = "config.json";
+/** Options of {@linkcode openTrainedModel}. */
+export interface TrainedModelOptions {
+  /** Where the model that adapters stand on is now, if it has moved since. */
+  readonly model?: string;
+}
 
 /**
- * Opens a checkpoint, or the best one of a run.
+ * Opens a checkpoint, or the best one of a run. Weights are yet to be read.
  *
  * @param path Folder of a checkpoint or of a run; of a run without validation, the latest is taken.
- * @throws {CliError} With exit code 5 if there is none, it is damaged, or was not trained by
- *   `tenure train`.
+ * @throws {CliError} With exit code 5 if there is none, it is damaged, was not trained by
+ *   `tenure train`, or the model that it adapts has moved or changed.
  */
-export async function openTrainedModel(path: string): Promise<TrainedModel> {
-  const isCheckpoint = await holds(path, CONFIG_FILE);
-  const folder = isCheckpoint ? path : await bestCheckpoint(path);
+export async function openTrainedModel(
+  path: string,
+  options: TrainedModelOptions = {},
+): Promise<TrainedModel> {
+  const isChosen = await isCheckpointFolder(path);
+  const folder = isChosen ? path : await bestCheckpoint(path);
   const parent = dirname(resolve(path));
-  const runFolder = isCheckpoint ? ((await holds(parent, RUN_FILE)) ? parent : undefined) : path;
-  const checkpoint = await loadCheckpoint(folder, { trainer: false });
-  return failingAs(EXIT.checkpoint, async () => {
-    const { step, settings } = await readSettings(folder);
-    if (checkpoint.tokenizer === undefined) {
+  const runFolder = isChosen ? ((await holds(parent, RUN_FILE)) ? parent : undefined) : path;
+  const opened = await openCheckpoint(folder, { trainer: false });
+  return withPath(folder, async () => {
+    const record = await readRecord(folder, opened);
+    const settings = settingsOf(folder, record);
+    const source = opened.isAdapter
+      ? await openAdapted(folder, { files: opened.files, record, settings }, options)
+      : { stored: await openFolder(opened.files), dtype: "f32" as const };
+    if (source.stored.tokenizer === undefined) {
       throw new SyntaxError(`Cannot use "${folder}": it must hold a tokenizer.json, got none`);
     }
     return {
       path: folder,
       ...(runFolder !== undefined && { runFolder }),
-      isChosen: isCheckpoint,
-      checkpoint,
-      step,
+      isChosen,
+      ...source,
+      step: record.step,
       settings,
       wording: wordingOfSettings(settings, join(folder, TRAINER_FILE)),
-      tokenizer: Tokenizer.fromJson(checkpoint.tokenizer),
+      tokenizer: tokenizerOfModel(source.stored),
     };
   });
+}
+
+/** An adapter, and the model that it stands on, with the adapter's own tokenizer. */
+async function openAdapted(
+  folder: string,
+  {
+    files,
+    record,
+    settings,
+  }: {
+    readonly files: FileSet;
+    readonly record: TrainerRecord;
+    readonly settings: JsonObject;
+  },
+  { model }: TrainedModelOptions,
+): Promise<ModelSource> {
+  const file = join(folder, TRAINER_FILE);
+  const base = baseOfState(record.state, file);
+  if (base === undefined) {
+    throw new SyntaxError(`Cannot read "${file}": it must name the model adapted, got none`);
+  }
+  const { stored } = await reopenBaseModel(base, {
+    checkpoint: folder,
+    ...(model !== undefined && { given: model }),
+  });
+  const tokenizer = await files.open("tokenizer.json");
+  return {
+    stored: {
+      ...stored,
+      ...(tokenizer !== undefined && { tokenizer: await readJson(tokenizer) }),
+    },
+    dtype: baseDtypeOfSettings(settings, file),
+    adapter: await readPeft(files, stored.config),
+  };
 }
 
 /** Puts a trained model onto a device, as an occupation model. */
 export async function createLanguageModel(
   gpu: Gpu,
-  { checkpoint, tokenizer, wording }: TrainedModel,
+  { stored, dtype, adapter, tokenizer, wording }: TrainedModel,
   { name = "language model", tolerance }: { readonly name?: string; readonly tolerance: number },
 ): Promise<LanguageModel> {
-  return failingAs(EXIT.device, () => {
-    const model = Transformer.create(gpu, checkpoint.config, { values: checkpoint.weights });
+  return failingAs(EXIT.device, async () => {
+    const base = await loadTransformer(gpu, stored, { dtype });
+    const model =
+      adapter === undefined
+        ? base
+        : attachLora(gpu, base, adapter.config, { values: adapter.values });
     const titles = titleTokens(tokenizer, resumeOptions(wording));
     return new LanguageModel(gpu, model, { name, titles, tolerance });
   });
 }
 
-/**
- * Folder of the best checkpoint of a run that is still there, or of the latest.
- *
- * @throws {CliError} With exit code 5 if there is none.
- */
-export async function bestCheckpoint(runFolder: string): Promise<string> {
-  const latest = await latestCheckpoint(runFolder);
-  if (latest === undefined) {
-    throw new CliError(
-      EXIT.checkpoint,
-      `Cannot read "${runFolder}": it must be a checkpoint or the folder of a run, got neither`,
-    );
-  }
-  const { best } = await readState(latest.path);
-  if (best === undefined) return latest.path;
-  const path = join(runFolder, basename(best.checkpoint));
-  return (await holds(path, CONFIG_FILE)) ? path : latest.path;
+function readRecord(folder: string, { files, names }: CheckpointFolder): Promise<TrainerRecord> {
+  if (names.includes(TRAINER_FILE)) return openTrainerRecord(files);
+  throw new CliError(
+    EXIT.checkpoint,
+    `Cannot use "${folder}": a checkpoint of tenure train must be given, got one without ${TRAINER_FILE}`,
+  );
 }
 
-async function readState(folder: string): Promise<ReturnType<typeof decodeRunJson>> {
-  const path = join(folder, TRAINER_FILE);
-  const bytes = await readFile(path).catch((cause: unknown) => {
-    throw new CliError(
-      EXIT.checkpoint,
-      `Cannot use "${folder}": a checkpoint of tenure train must be given, got one without ${TRAINER_FILE}`,
-      { cause },
-    );
-  });
-  return failingAs(EXIT.checkpoint, () => decodeRunJson(bytes));
-}
-
-async function readSettings(folder: string): Promise<{ step: number; settings: JsonObject }> {
-  const { step, state } = await readState(folder);
+function settingsOf(folder: string, { state }: TrainerRecord): JsonObject {
   const settings = state["settings"];
-  if (isJsonObject(settings)) return { step, settings };
+  if (isJsonObject(settings)) return settings;
   throw new SyntaxError(
     `Cannot use "${folder}": its ${TRAINER_FILE} must say how careers were worded, got nothing of it`,
   );

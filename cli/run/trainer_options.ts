@@ -3,7 +3,7 @@ import type { RunSettings } from "./settings.ts";
 
 /** Options of the trainer under a run's settings. */
 export function trainerOptions(settings: RunSettings, maxSteps: number): TrainerOptions {
-  const { batch, optimizer, validation, seed } = settings;
+  const { batch, optimizer, validation, seed, dtype, checkpoint } = settings;
   const { seqLen, numRows, accumulation } = batch;
   const { warmupRatio, maxGradNorm, ...rest } = optimizer;
   return {
@@ -16,6 +16,8 @@ export function trainerOptions(settings: RunSettings, maxSteps: number): Trainer
     maxSteps,
     warmupSteps: Math.round(warmupRatio * maxSteps),
     evalEvery: validation.evalSteps,
+    ...(dtype !== undefined && { dtype }),
+    ...(checkpoint !== undefined && { checkpoint }),
     patience: validation.patience === 0 ? Infinity : validation.patience,
   };
 }

@@ -28,11 +28,24 @@ const FORMAT = "tenure-checkpoint";
 export async function encodeManifest(
   files: ReadonlyMap<string, Uint8Array<ArrayBuffer>>,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const entries: [string, JsonObject][] = [];
+  const entries = new Map<string, ManifestEntry>();
   for (const [name, content] of files) {
-    entries.push([name, { bytes: content.length, sha256: await sha256(content) }]);
+    entries.set(name, { bytes: content.length, sha256: await sha256(content) });
   }
-  return encodeJson({ format: FORMAT, files: Object.fromEntries(entries) }, MANIFEST_FILE);
+  return encodeEntries(entries);
+}
+
+/** Content of `MANIFEST.json`, where lengths and sums are known. */
+export function encodeEntries(
+  entries: ReadonlyMap<string, ManifestEntry>,
+): Uint8Array<ArrayBuffer> {
+  const files = Object.fromEntries(
+    Array.from(entries, ([name, { bytes, sha256: sum }]): [string, JsonObject] => [
+      name,
+      { bytes, sha256: sum },
+    ]),
+  );
+  return encodeJson({ format: FORMAT, files }, MANIFEST_FILE);
 }
 
 /**

@@ -91,14 +91,12 @@ export function runFiles({ shapes, moment: read, ...record }: RunSource): Export
 }
 
 function momentsFile(shapes: Iterable<WeightShape>, read: ReadMoment): ExportedFile {
-  const tensors = new Map(
-    Array.from(shapes).flatMap(({ label, shape }) =>
-      MOMENTS.map((moment) => {
-        const dtype: SafetensorsDtype = "F32";
-        return [`${label}.${moment}`, { label, moment, shape, dtype }] as const;
-      }),
-    ),
-  );
+  const tensors = new Map<string, WeightShape & { dtype: SafetensorsDtype; moment: Moment }>();
+  for (const { label, shape } of shapes) {
+    for (const moment of MOMENTS) {
+      tensors.set(`${label}.${moment}`, { label, shape, moment, dtype: "F32" });
+    }
+  }
   const { header, names, size } = startSafetensors(tensors);
   async function* chunks(): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
     yield header;

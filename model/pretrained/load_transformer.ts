@@ -99,7 +99,7 @@ export function weightBytes(config: ModelConfig, dtype: WeightDType): number {
 }
 
 /** How a weight is held. */
-function dtypeOf(label: string, shape: readonly number[], dtype: WeightDType): WeightDType {
+export function dtypeOf(label: string, shape: readonly number[], dtype: WeightDType): WeightDType {
   if (shape.length < 2) return "f32";
   const isOutside = /^(model\.embed_\w+|lm_head)\./.test(label);
   return isOutside && dtype === "int4" ? "int8" : dtype;

@@ -1,7 +1,7 @@
 import type { Batch } from "../../data/batch.ts";
 import type { Gpu } from "../../engine/gpu.ts";
 import { linearCrossEntropy } from "../../engine/ops/linear_cross_entropy.ts";
-import { Plan, submitAndRead } from "../../engine/plan.ts";
+import { Plan, type PlanDescription, submitAndRead } from "../../engine/plan.ts";
 import { Tape } from "../../engine/tape.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { type ActivationDType, checkActivationDType } from "../transformer/activation_dtype.ts";
@@ -39,6 +39,11 @@ export class LossStep {
     this.#loss = outputs.loss;
     this.#logProbabilities = outputs.logProbabilities;
     this.#plan = new Plan(gpu, tape, { keep: [this.#loss, this.#logProbabilities] });
+  }
+
+  /** Dispatches and bytes of the plan. */
+  describe(): PlanDescription {
+    return this.#plan.describe();
   }
 
   /** Compiles the plan. */

@@ -56,10 +56,9 @@ function changed(
 test("decodeCheckpoint() gives back what encodeCheckpoint() was given", async () => {
   // Not for GPT-2's family: two fields without meaning there come back as defaults.
   const configs = arbitraryConfig.filter(({ position }) => position === "rotary");
-  const object = fc.dictionary(
-    fc.string().filter((key) => key !== "__proto__"),
-    fc.jsonValue({ maxDepth: 3 }),
-  );
+  const object = fc
+    .dictionary(fc.string(), fc.jsonValue({ maxDepth: 3 }))
+    .filter((value) => !JSON.stringify(value).includes("__proto__")); // refused when it is read
   await fc.assert(
     fc.asyncProperty(configs, object, async (config, state) => {
       const json = JSON.parse(JSON.stringify(state)) as JsonObject; // -0 becomes 0

@@ -27,6 +27,8 @@ import {
 } from "../../cli/platform/checkpoints.ts";
 import { CliError, EXIT } from "../../cli/platform/errors.ts";
 import { type Checkpoint, encodeCheckpoint } from "../../model/checkpoint/checkpoint.ts";
+import { type ExportedFile, fileOf } from "../../model/checkpoint/exported_file.ts";
+import { decodeFloats } from "../../model/checkpoint/float_conversion.ts";
 import { countingWeights, LLAMA } from "../checkpoint/arbitrary_model.ts";
 import { type Fault, type FaultReport, losePower, withFaults } from "./fault_injection.ts";
 
@@ -59,9 +61,31 @@ function checkpointOf(step: number, mark = step, best?: number): Checkpoint {
   };
 }
 
+/** Files of a checkpoint, without the manifest, which saving adds. */
+async function filesOf(checkpoint: Checkpoint): Promise<ExportedFile[]> {
+  const files = await encodeCheckpoint(checkpoint);
+  return Array.from(files, ([name, bytes]) => fileOf(name, bytes)).slice(0, -1);
+}
+
 async function save(folder: string, step: number, mark = step, best?: number): Promise<string> {
-  const files = await encodeCheckpoint(checkpointOf(step, mark, best));
+  const files = await filesOf(checkpointOf(step, mark, best));
   return saveCheckpoint(folder, checkpointName(step), files);
+}
+
+/** Reads all of a checkpoint. */
+async function load(path: string): Promise<Checkpoint> {
+  const { model, trainer } = await loadCheckpoint(path);
+  const weights = new Map<string, Float32Array<ArrayBuffer>>();
+  for (const [label, weight] of model.weights) {
+    weights.set(label, decodeFloats((await weight.read()).bytes, "F32"));
+  }
+  const { moment, ...record } = trainer!;
+  const optimizer = { m: new Map(weights), v: new Map(weights) };
+  for (const label of weights.keys()) {
+    optimizer.m.set(label, await moment(label, "m"));
+    optimizer.v.set(label, await moment(label, "v"));
+  }
+  return { config: model.config, weights, trainer: { ...record, optimizer } };
 }
 
 function markOf({ weights }: Checkpoint): number {
@@ -71,7 +95,7 @@ function markOf({ weights }: Checkpoint): number {
 /** The mark of the checkpoint that a run would go on from, all of which is checked. */
 async function latestMark(folder: string): Promise<number> {
   const latest = await latestCheckpoint(folder);
-  const checkpoint = await loadCheckpoint(latest!.path);
+  const checkpoint = await load(latest!.path);
   assert.deepEqual(checkpoint, checkpointOf(latest!.step, markOf(checkpoint)));
   return markOf(checkpoint);
 }
@@ -85,7 +109,7 @@ test("loadCheckpoint() gives back what saveCheckpoint() was given", async () => 
   const path = await save(folder, 40, 5);
   assert.equal(path, join(folder, "checkpoint-40"));
   assert.deepEqual(readdirSync(folder), ["checkpoint-40"]);
-  assert.deepEqual(await loadCheckpoint(path), checkpointOf(40, 5));
+  assert.deepEqual(await load(path), checkpointOf(40, 5));
   assert.equal((await loadCheckpoint(path, { trainer: false })).trainer, undefined);
 });
 
@@ -128,7 +152,7 @@ const DAMAGE: readonly (readonly [string, (path: string) => void, RegExp])[] = [
   [
     "half a manifest",
     (path) => truncateSync(join(path, "MANIFEST.json"), 50),
-    /Cannot read "MANIFEST\.json": it must be JSON, got /,
+    /MANIFEST\.json": it must be JSON, got /,
   ],
 ];
 
@@ -215,7 +239,7 @@ test("death while replacing the only checkpoint leaves the old one or the new on
           throw new Error(`after death in: ${operations.at(-1)}`, { cause: error });
         }),
       );
-      assert.equal(markOf(await loadCheckpoint(path)), await latestMark(copy));
+      assert.equal(markOf(await load(path)), await latestMark(copy));
       await save(copy, 20, 3);
       assert.deepEqual([await latestMark(copy), readdirSync(copy)], [3, ["checkpoint-20"]]);
     },
@@ -237,7 +261,7 @@ test("a disk that refuses any one operation of a save leaves the old checkpoint,
         assert.match(error.message, /^Cannot write ".*": the (disk must|system must)/);
         assert.equal(error.exitCode, EXIT.failure);
       }
-      assert.equal(markOf(await loadCheckpoint(join(copy, "checkpoint-20"))), mark);
+      assert.equal(markOf(await load(join(copy, "checkpoint-20"))), mark);
       await save(copy, 20, 3);
       assert.deepEqual([await latestMark(copy), readdirSync(copy)], [3, ["checkpoint-20"]]);
     },
@@ -267,10 +291,12 @@ test("kill -9 at any moment leaves a whole checkpoint", async () => {
   const program = `
     import { saveCheckpoint } from "./cli/platform/checkpoints.ts";
     import { encodeCheckpoint } from "./model/checkpoint/checkpoint.ts";
+    import { fileOf } from "./model/checkpoint/exported_file.ts";
     import { countingWeights, LLAMA } from "./test/checkpoint/arbitrary_model.ts";
     const config = { ...LLAMA, vocabSize: 20000 };
-    const files = await encodeCheckpoint({ config, weights: countingWeights(config) });
+    const content = await encodeCheckpoint({ config, weights: countingWeights(config) });
     for (let step = Number(process.argv[1]); ; step++) {
+      const files = Array.from(content, ([name, bytes]) => fileOf(name, bytes)).slice(0, -1);
       await saveCheckpoint(process.argv[2], "checkpoint-" + step, files);
       process.stdout.write(step + "\\n");
     }`;
@@ -346,9 +372,7 @@ test("setAsideAfter() leaves checkpoints up to the step, and loses none behind i
   await save(folder, 2, 22);
   assert.deepEqual(await setAsideAfter(folder, 1), [aside("2-2")]);
   assert.deepEqual(
-    await Promise.all(
-      ["3", "2", "2-2"].map(async (name) => markOf(await loadCheckpoint(aside(name)))),
-    ),
+    await Promise.all(["3", "2", "2-2"].map(async (name) => markOf(await load(aside(name))))),
     [3, 2, 22],
   );
   assert.equal(await latestMark(folder), 1);
@@ -365,7 +389,7 @@ test("loadCheckpoint() says what is wrong with a path, and exits with the checkp
   );
   await rejects(join(path, "config.json"), /got no folder to list$/);
   await rejects(folder, /got the folder of a run; name a checkpoint, as in ".*checkpoint-1"$/);
-  await rejects(emptyFolder(), /config\.json": it must be there, got no files$/);
+  await rejects(emptyFolder(), /config\.json must be there, got none$/);
   renameSync(join(path, "model.safetensors"), join(path, "pytorch_model.bin"));
   await rejects(path, /weights must be in model\.safetensors, got pytorch_model\.bin$/);
 });
@@ -379,9 +403,38 @@ test("loadCheckpoint() of a damaged file names it with its folder", async () => 
   });
 });
 
-test("saveCheckpoint() refuses a manifest that is not last, and names with folders", async () => {
-  const files = await encodeCheckpoint(checkpointOf(1));
-  const reversed = new Map([...files].toReversed());
-  await assert.rejects(saveCheckpoint(root, "checkpoint-1", reversed), TypeError);
+test("saveCheckpoint() refuses a manifest of others, names with folders, and a wrong length", async () => {
+  const files = await filesOf(checkpointOf(1));
+  const manifest = fileOf("MANIFEST.json", new Uint8Array(2));
+  await assert.rejects(saveCheckpoint(root, "checkpoint-1", [...files, manifest]), TypeError);
   await assert.rejects(saveCheckpoint(root, "../checkpoint-1", files), TypeError);
+  const folder = emptyFolder();
+  const short = { ...fileOf("config.json", new Uint8Array(2)), size: 3 };
+  await assert.rejects(saveCheckpoint(folder, "checkpoint-1", [short]), {
+    name: "RangeError",
+    message: 'Cannot write "config.json": it must have 3 bytes, got 2',
+  });
+  assert.deepEqual(readdirSync(folder), []);
+});
+
+test("saveCheckpoint() writes what encodeCheckpoint() has, in pieces of any size", async () => {
+  const path = await save(emptyFolder(), 3);
+  const whole = await encodeCheckpoint(checkpointOf(3));
+  assert.deepEqual(readdirSync(path).toSorted(), [...whole.keys()].toSorted());
+  for (const [name, bytes] of whole) {
+    assert.deepEqual(new Uint8Array(readFileSync(join(path, name))), bytes, name);
+  }
+  // Pieces below, at and above what is gathered.
+  const sizes = [1, 5, 4 << 20, 7, (4 << 20) + 1, 9 << 20, 3, 0, 4 << 20];
+  const pieces = sizes.map((size, i) => new Uint8Array(size).fill(i + 1));
+  const large: ExportedFile = {
+    name: "large.bin",
+    size: sizes.reduce((sum, size) => sum + size, 0),
+    chunks: (async function* () {
+      yield* pieces;
+    })(),
+  };
+  const saved = await saveCheckpoint(emptyFolder(), "checkpoint-1", [large]);
+  assert.ok(Buffer.concat(pieces).equals(readFileSync(join(saved, "large.bin"))));
+  assert.equal((await latestCheckpoint(join(saved, "..")))!.step, 1);
 });

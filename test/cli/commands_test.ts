@@ -162,7 +162,7 @@ test("tenure train --dry-run says what a step takes, and leaves no run", () => {
   assert.equal(status, EXIT.ok);
   assert.match(
     stdout,
-    /^Weights +[\d,]+ \(.*B\)\nGradients .*\nOptimizer .*\n[^]*^Dispatches +\d+ a step/m,
+    /^Weights +[\d,]+ as f32 \(.*B\)\nGradients .*\nOptimizer .*\n[^]*^Peak .*\n[^]*^Dispatches +\d+ a step/m,
   );
   assert.ok(!readdirSync(folder).includes("dry"));
 });

@@ -1,0 +1,103 @@
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import type { Tokenizer } from "../../data/mod.ts";
+import { Fields } from "../../model/checkpoint/fields.ts";
+import { isJsonObject, type JsonObject } from "../../model/checkpoint/strict_json.ts";
+import type { StoredModel } from "../../model/checkpoint/stored_model.ts";
+import { tokenizerOfModel } from "../../model/pretrained/load_pretrained.ts";
+import { CliError, EXIT, failingAs } from "../platform/errors.ts";
+import { openModelPath } from "../platform/model_folder.ts";
+
+/** Somebody's model that a run begins with. */
+export interface BaseModel {
+  /** Where it was found: a path, a URL, or a name in the cache. */
+  readonly path: string;
+  readonly stored: StoredModel;
+  readonly tokenizer: Tokenizer;
+  /** SHA-256 of what tells it from others: {@linkcode fingerprintOf}. */
+  readonly fingerprint: string;
+}
+
+/** What a checkpoint says of the model that it adapts. */
+export interface BaseRecord {
+  readonly path: string;
+  readonly fingerprint: string;
+}
+
+/**
+ * Opens the model that a run begins with.
+ *
+ * @throws {CliError} With exit code 5 if it is not there, malformed, or has no tokenizer that can
+ *   end a document.
+ */
+export async function openBaseModel(pathOrName: string): Promise<BaseModel> {
+  const stored = await openModelPath(pathOrName);
+  return failingAs(EXIT.checkpoint, async () => {
+    const tokenizer = tokenizerOfModel(stored);
+    if (!tokenizer.hasEnd) {
+      throw new SyntaxError(
+        `Cannot train "${pathOrName}": its tokenizer must have a token that ends documents, got none; name one as eos_token in its tokenizer_config.json`,
+      );
+    }
+    const path = existsSync(pathOrName) ? resolve(pathOrName) : pathOrName;
+    return { path, stored, tokenizer, fingerprint: await fingerprintOf(stored) };
+  });
+}
+
+/**
+ * Opens the model that a checkpoint adapts, and checks that it still is the one.
+ *
+ * @param given Where it is now, if the user says so.
+ * @param checkpoint Path of the checkpoint, for errors.
+ * @throws {CliError} With exit code 5 if it is not there, or another.
+ */
+export async function reopenBaseModel(
+  { path, fingerprint }: BaseRecord,
+  { given, checkpoint }: { readonly given?: string; readonly checkpoint: string },
+): Promise<BaseModel> {
+  const remedy = "say where it is with --model <path>";
+  const base = await openBaseModel(given ?? path).catch((cause: unknown) => {
+    if (given !== undefined || !(cause instanceof Error)) throw cause;
+    throw new CliError(
+      EXIT.checkpoint,
+      `Cannot use "${checkpoint}": the model that it adapts must be at "${path}", got: ${cause.message}; ${remedy}`,
+      { cause },
+    );
+  });
+  if (base.fingerprint === fingerprint) return base;
+  throw new CliError(
+    EXIT.checkpoint,
+    `Cannot use "${checkpoint}": the model that it adapts must be the one it was trained on, got another or a changed one at "${base.path}"; ${remedy}`,
+  );
+}
+
+/**
+ * Tells models apart without reading them whole: by configuration and tokenizer, types and shapes
+ * of all weights, and the values of every vector and of the last block. Training moves all of
+ * these, and merging an adapter the last block's.
+ */
+export async function fingerprintOf(stored: StoredModel): Promise<string> {
+  const { config, tokenizer = null, weights } = stored;
+  const sum = createHash("sha256");
+  const types = Array.from(weights, ([label, { dtype, shape }]) => [label, dtype, shape]);
+  sum.update(JSON.stringify([config, tokenizer, types]));
+  const last = `model.layers.${config.numBlocks - 1}.`;
+  for (const [label, weight] of weights) {
+    if (weight.shape.length > 1 && !label.startsWith(last)) continue;
+    sum.update((await weight.read()).bytes);
+  }
+  return sum.digest("hex");
+}
+
+/** What a checkpoint's trainer says of the model it adapts; undefined where it adapts none. */
+export function baseOfState(state: JsonObject, file: string): BaseRecord | undefined {
+  const base = state["base"];
+  if (!isJsonObject(base)) return undefined;
+  const fields = new Fields(base, file);
+  const text = (key: string): string => {
+    const value = fields.raw(key);
+    return typeof value === "string" ? value : fields.refuse(key, "must be text");
+  };
+  return { path: text("path"), fingerprint: text("fingerprint") };
+}
