@@ -33,7 +33,7 @@ export function exportCommand(program: Command): void {
   program
     .command("export")
     .description("Write a model, or an adapter, for other programs to load.")
-    .argument("<model>", `${MODEL_ARGUMENT}, or the folder of an adapter`)
+    .argument("<model>", `${MODEL_ARGUMENT}; or an adapter's folder or run, which names its model`)
     .requiredOption("-o, --output <folder>", "folder to write")
     .addOption(
       new Option("--format <format>", "Hugging Face's layout, or one GGUF file")
@@ -80,6 +80,7 @@ Examples:
   $ tenure export runs/small -o exported --dtype bf16
   $ tenure export org/name -o model-gguf --format gguf --dtype q8_0
   $ tenure export org/name -o merged --adapter runs/lora --merge
+  $ tenure export runs/lora -o adapter
   $ tenure export model.gguf -o model-hf`;
 
 function requestOf(model: string, flags: ExportFlags): ExportRequest {

@@ -51,7 +51,7 @@ export async function checkNewFolder(
  *
  * @param files Drained one after the other, each once.
  * @throws {CliError} With exit code 2 if it must not be replaced; with exit code 1 if the disk is
- *   full, read-only or fails. What was there stays.
+ *   full, read-only or fails. What was there stays, hidden beside the new one at worst.
  */
 export async function writeFolder(
   path: string,

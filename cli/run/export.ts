@@ -16,6 +16,7 @@ import type { StoredModel, WeightDtype } from "../../model/checkpoint/stored_mod
 import { exportPeft } from "../../model/lora/export_peft.ts";
 import { mergedModel } from "../../model/lora/merge.ts";
 import { type PeftAdapter, readPeft, readPeftConfig } from "../../model/lora/read_peft.ts";
+import { bestCheckpoint } from "../platform/checkpoints.ts";
 import { CliError, EXIT, failingAs } from "../platform/errors.ts";
 import { folderFiles, withPath } from "../platform/file_source.ts";
 import {
@@ -28,7 +29,7 @@ import { generationOf, tokenizerConfigOf, vocabularyOf } from "./export_tokenize
 import { formatBytes } from "./format.ts";
 import { openModel } from "./load_model.ts";
 import type { Progress } from "./progress.ts";
-import { holds } from "./run_folder.ts";
+import { holds, RUN_FILE } from "./run_folder.ts";
 
 /** Formats of files that a model is written in. */
 export const EXPORT_FORMATS = ["safetensors", "gguf"] as const;
@@ -146,29 +147,34 @@ function checkFlags({ format, dtype, adapter, merge, maxShardBytes }: ExportRequ
 
 /** Opens the model, and the adapter, which may itself be what was named. */
 async function openSource(request: ExportRequest): Promise<Source> {
-  const { model, adapter, merge, format } = request;
-  const isAdapter =
-    adapter === undefined &&
-    (await holds(model, ADAPTER_FILE)) &&
-    !(await holds(model, "config.json"));
-  const path = isAdapter ? await baseOf(model) : model;
-  const adapterPath = isAdapter ? model : adapter;
+  const { model, merge, format } = request;
+  const own = request.adapter === undefined ? await adapterFolder(model) : undefined;
+  const folder = request.adapter && ((await adapterFolder(request.adapter)) ?? request.adapter);
+  const adapterPath = own ?? folder;
   if (adapterPath === undefined && merge) {
     throw new CliError(
       EXIT.usage,
       "Cannot export: --merge must come with an adapter, got none; name it with --adapter <folder>",
     );
   }
-  if (isAdapter && format === "gguf" && !merge) {
+  if (own !== undefined && format === "gguf" && !merge) {
     throw new CliError(
       EXIT.usage,
       `Cannot export: an adapter must be merged to become GGUF, got "${model}" without --merge`,
     );
   }
+  const path = own === undefined ? model : await baseOf(own);
   const stored = await openModel({ ...request, path });
   if (adapterPath === undefined) return { path, stored };
   const read = () => readPeft(folderFiles(adapterPath), stored.config);
   return { path, stored, adapter: await withPath(adapterPath, read) };
+}
+
+/** Where an adapter lies: in a folder, or in the best checkpoint of a run; undefined if in neither. */
+async function adapterFolder(path: string): Promise<string | undefined> {
+  const folder = (await holds(path, RUN_FILE)) ? await bestCheckpoint(path) : path;
+  const isAdapter = (await holds(folder, ADAPTER_FILE)) && !(await holds(folder, "config.json"));
+  return isAdapter ? folder : undefined;
 }
 
 async function baseOf(adapter: string): Promise<string> {
@@ -199,7 +205,9 @@ function filesOf({ path, stored, adapter }: Source, request: ExportRequest): Wri
   const hasTokenizer = whole.tokenizer !== undefined;
   if (request.format === "gguf") {
     const dtype = request.dtype ?? (own === "bf16" ? "f16" : own);
-    const files = [ggufFile(whole, { dtype: dtype as "f32" | "f16" | "q8_0", path })];
+    const files = [
+      ggufFile(whole, { dtype: dtype as "f32" | "f16" | "q8_0", path: request.model }),
+    ];
     return { kind: "gguf", dtype, family, hasTokenizer, files };
   }
   const dtype = (request.dtype ?? (own === "q8_0" ? "f16" : own)) as keyof typeof FLOATS;
