@@ -39,6 +39,9 @@ Examples:
   $ tenure train runs/data -o runs/model                train, or go on after an interruption
   $ tenure eval runs/model                              perplexity beside empirical baselines
   $ tenure predict runs/model --career person.jsonl     the most probable next occupations
+  $ tenure generate org/name "Once upon a time"         go on with a text
+  $ tenure score org/name --input questions.jsonl       log-probabilities of continuations
+  $ tenure embed org/name --input a.txt -o a.parquet      texts as vectors
   $ tenure help train                                   everything about one command
 
 Environment:
@@ -47,7 +50,7 @@ Environment:
   TENURE_DEBUG=1                            show the stack of an error
 
 Exit codes:
-  0 done · 1 failure · 2 usage · 3 data · 4 device · 5 checkpoint · 75 run again to go on`;
+  0 done · 1 failure · 2 usage · 3 data · 4 device · 5 checkpoint · 75 run again to go on · 130 interrupted`;
 
 /**
  * Runs one command line and ends the process with its exit code.

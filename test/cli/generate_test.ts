@@ -56,9 +56,8 @@ test(
   "tenure generate goes on with the real small Llama to the last byte of the expected story",
   { skip: missing },
   () => {
-    const { status, stdout, stderr } = tenure([
-      ...["generate", STORIES, "", "--max-new-tokens", "200", "--ignore-end"],
-    ]);
+    const flags = ["--max-new-tokens", "200", "--ignore-end"];
+    const { status, stdout, stderr } = tenure(["generate", STORIES, "", ...flags]);
     assert.equal(status, EXIT.ok, stderr);
     const story = join(dirname(STORIES), "expected_stdout.txt");
     assert.equal(stdout, readFileSync(story, "utf8"));

@@ -130,9 +130,8 @@ test(
   { skip: missing },
   () => {
     const text = ["--prefix", "Once upon a", "--continuation", " dog", " time"];
-    const { status, stdout, stderr } = tenure([
-      ...["score", STORIES, ...text, "--normalize", "--per-token"],
-    ]);
+    const flags = ["--normalize", "--per-token"];
+    const { status, stdout, stderr } = tenure(["score", STORIES, ...text, ...flags]);
     assert.equal(status, EXIT.ok, stderr);
     assert.match(stdout, /^\| continuation +\| log-probability \| tokens \| +share \|$/m);
     assert.match(stdout, /^\| " dog" +\| +-\d+\.\d{4} \| +2 \| +0\.00% \|\n\| {3}▁do /m);
@@ -192,7 +191,10 @@ test("an interruption ends the work between groups, and keeps what is done", asy
   const controller = new AbortController();
   const answers: Answer[] = [];
   const { numAnswers } = await score({
-    ...{ ...modelAt(small), input: { file }, normalize: false, perToken: false },
+    ...modelAt(small),
+    input: { file },
+    normalize: false,
+    perToken: false,
     signal: controller.signal,
     onAnswer: (answer) => {
       answers.push(answer);
