@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync, rmSync, statSync } from "node:fs";
+import { rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { EXIT } from "../../cli/platform/errors.ts";
@@ -8,6 +8,7 @@ import { planPull, type PullRequest } from "../../cli/platform/hub_pull.ts";
 import { withFaults } from "./fault_injection.ts";
 import { FAULTS, type Fault, type HubServerOptions } from "./hub_server.ts";
 import {
+  assertWhole,
   blobOf,
   blobsOf,
   contentsOf,
@@ -73,14 +74,12 @@ test("a process that dies at any moment leaves only whole files under final name
     assert.notEqual(error, undefined);
     for (const name of blobsOf(cacheDir)) {
       const [path] = Object.keys(FILES).filter((each) => blobOf(each) === name);
-      assert.ok(
-        readFileSync(join(cacheDir, "models--org--name", name)).equals(FILES[path!]!.bytes),
-      );
+      assertWhole(join(cacheDir, "models--org--name", name), path!);
     }
     // This process lives, so its lock would hold.
     rmSync(join(cacheDir, ".locks"), { recursive: true, force: true });
     const snapshot = await pull(request(cacheDir));
-    assert.ok(readFileSync(join(snapshot, WEIGHTS)).equals(FILES[WEIGHTS]!.bytes));
+    assertWhole(join(snapshot, WEIGHTS), WEIGHTS);
     rmSync(cacheDir, { recursive: true });
   }
 });
@@ -107,7 +106,7 @@ for (const [name, fault, sent] of PASSING) {
     await using server = await serve({ fault });
     const request = requestOf(server);
     const snapshot = await pull(request);
-    assert.ok(readFileSync(join(snapshot, WEIGHTS)).equals(FILES[WEIGHTS]!.bytes));
+    assertWhole(join(snapshot, WEIGHTS), WEIGHTS);
     assert.equal(server.sent.get(WEIGHTS), sent);
   });
 }
@@ -122,7 +121,7 @@ for (const [name, second, sent] of [
     const fault: Fault = async (request) => (await first(request)) || second(request);
     await using server = await serve({ fault });
     const snapshot = await pull(requestOf(server));
-    assert.ok(readFileSync(join(snapshot, WEIGHTS)).equals(FILES[WEIGHTS]!.bytes));
+    assertWhole(join(snapshot, WEIGHTS), WEIGHTS);
     assert.equal(server.sent.get(WEIGHTS), sent);
   });
 }
@@ -181,7 +180,10 @@ for (const [name, fault, exitCode, message] of LASTING) {
     assert.ok(
       !blobsOf(cacheDir).includes(blobOf(name.includes("small") ? "config.json" : WEIGHTS)),
     );
-    assert.ok(!wrong || !names.some((each) => each.endsWith(`${blobOf(WEIGHTS)}.incomplete`)));
+    assert.equal(
+      !wrong || !names.some((each) => each.endsWith(`${blobOf(WEIGHTS)}.incomplete`)),
+      true,
+    );
     assert.ok(!names.includes("refs/main"), "the revision must not point to a model in parts");
   });
 }

@@ -14,9 +14,15 @@ test("the token goes to the hub, and never to where it redirects", async () => {
   await using server = await serve({ token });
   await pull(requestOf(server, { token }));
   const at = (host: string) => server.requests.filter((request) => request.host === host);
-  assert.ok(at("hub").every(({ authorization }) => authorization === `Bearer ${token}`));
-  assert.ok(at("store").length > 0);
-  assert.ok(at("store").every(({ authorization }) => authorization === undefined));
+  assert.equal(
+    at("hub").every(({ authorization }) => authorization === `Bearer ${token}`),
+    true,
+  );
+  assert.equal(at("store").length > 0, true);
+  assert.equal(
+    at("store").every(({ authorization }) => authorization === undefined),
+    true,
+  );
 });
 
 test("a model without access says to accept the licence and to set HF_TOKEN", async () => {
@@ -36,7 +42,7 @@ test("a model without access says to accept the licence and to set HF_TOKEN", as
     );
     assert.match(error.message, /accept its licence at http:\/\/127\.0\.0\.1:\d+\/org\/name, and /);
     assert.match(error.message, remedy);
-    assert.ok(!error.message.includes("hf_wrong"));
+    assert.equal(!error.message.includes("hf_wrong"), true);
   }
 });
 
@@ -96,7 +102,10 @@ test("isPlainPath() lets nothing out of a folder", () => {
       (path) => {
         if (!isPlainPath(path)) return;
         const joined = join("/cache/snapshot", path);
-        assert.ok(joined.startsWith("/cache/snapshot/") && joined === `/cache/snapshot/${path}`);
+        assert.equal(
+          joined.startsWith("/cache/snapshot/") && joined === `/cache/snapshot/${path}`,
+          true,
+        );
       },
     ),
     { numRuns: 2000 },
@@ -151,7 +160,7 @@ test("redirects without an end, or to another protocol, are refused", async () =
     };
     await using server = await serve({ onApi });
     await assert.rejects(planPull(requestOf(server)), { exitCode: EXIT.data, message });
-    assert.ok(server.requests.length <= 6);
+    assert.equal(server.requests.length <= 6, true);
   }
 });
 

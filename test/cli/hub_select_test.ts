@@ -107,7 +107,7 @@ test("hubSettings() reads the environment as Hugging Face's programs do", () => 
     "https://f.example",
   );
   for (const value of ["1", "ON", "yes", "True"])
-    assert.ok(read({ HF_HUB_OFFLINE: value }).isOffline);
+    assert.equal(read({ HF_HUB_OFFLINE: value }).isOffline, true);
   for (const value of ["0", "", "no"]) assert.ok(!read({ HF_HUB_OFFLINE: value }).isOffline);
   assert.equal(read({ HF_TOKEN: " hf_a\n" }).token, "hf_a");
   assert.equal(read({ HUGGING_FACE_HUB_TOKEN: "hf_b" }).token, "hf_b");

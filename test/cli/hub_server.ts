@@ -83,8 +83,9 @@ export class HubServer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const each of [this.#hub, this.#store]) {
+      const closed = new Promise((resolve) => each.close(resolve));
       each.closeAllConnections();
-      await new Promise((resolve) => each.close(resolve));
+      await closed;
     }
   }
 
@@ -216,7 +217,7 @@ export const FAULTS = {
       sendHead(response, bytes, begin);
       // What is under way when a connection breaks may be lost: let it arrive.
       response.write(bytes.subarray(begin, begin + length), () => {
-        setTimeout(() => response.destroy(), 50);
+        setTimeout(() => response.destroy(), length === 0 ? 0 : 50);
       });
     }),
   /** Flips one bit of the last byte. */

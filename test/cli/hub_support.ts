@@ -1,4 +1,5 @@
-import { existsSync, lstatSync, mkdtempSync, readdirSync } from "node:fs";
+import assert from "node:assert/strict";
+import { existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { planPull, type PullRequest, runPull } from "../../cli/platform/hub_pull.ts";
 import { digestOf, HubServer, type HubServerOptions, type ServedFile } from "./hub_server.ts";
@@ -82,3 +83,9 @@ export function blobsOf(cacheDir: string): string[] {
 }
 
 export const blobOf = (path: string): string => `blobs/${digestOf(FILES[path]!)}`;
+
+/** Asserts that a file has the bytes of one on the server. */
+export function assertWhole(place: string, path: string): void {
+  // A message: without one, Node parses this file's compiled source to make one, which may hang.
+  assert.equal(readFileSync(place).equals(FILES[path]!.bytes), true, `${place} must be whole`);
+}
