@@ -208,9 +208,13 @@ function modelOf({ stored: { config } }: BaseModel, dropout: number | undefined)
 
 function settingsOf(
   { fingerprint }: BaseModel,
-  { path: _, dropout: __, ...changes }: PretrainedRequest,
+  { lora, baseDtype }: PretrainedRequest,
 ): PretrainedSettings {
-  return { fingerprint, ...changes };
+  return {
+    fingerprint,
+    ...(lora !== undefined && { lora }),
+    ...(baseDtype !== undefined && { baseDtype }),
+  };
 }
 
 function checkSettings({ model, pretrained }: RunSettings): void {

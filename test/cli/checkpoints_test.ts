@@ -402,39 +402,3 @@ test("loadCheckpoint() of a damaged file names it with its folder", async () => 
     message: new RegExp(`^Cannot read "${path}/config\\.json": it must have \\d+ bytes as when`),
   });
 });
-
-test("saveCheckpoint() refuses a manifest of others, names with folders, and a wrong length", async () => {
-  const files = await filesOf(checkpointOf(1));
-  const manifest = fileOf("MANIFEST.json", new Uint8Array(2));
-  await assert.rejects(saveCheckpoint(root, "checkpoint-1", [...files, manifest]), TypeError);
-  await assert.rejects(saveCheckpoint(root, "../checkpoint-1", files), TypeError);
-  const folder = emptyFolder();
-  const short = { ...fileOf("config.json", new Uint8Array(2)), size: 3 };
-  await assert.rejects(saveCheckpoint(folder, "checkpoint-1", [short]), {
-    name: "RangeError",
-    message: 'Cannot write "config.json": it must have 3 bytes, got 2',
-  });
-  assert.deepEqual(readdirSync(folder), []);
-});
-
-test("saveCheckpoint() writes what encodeCheckpoint() has, in pieces of any size", async () => {
-  const path = await save(emptyFolder(), 3);
-  const whole = await encodeCheckpoint(checkpointOf(3));
-  assert.deepEqual(readdirSync(path).toSorted(), [...whole.keys()].toSorted());
-  for (const [name, bytes] of whole) {
-    assert.deepEqual(new Uint8Array(readFileSync(join(path, name))), bytes, name);
-  }
-  // Pieces below, at and above what is gathered.
-  const sizes = [1, 5, 4 << 20, 7, (4 << 20) + 1, 9 << 20, 3, 0, 4 << 20];
-  const pieces = sizes.map((size, i) => new Uint8Array(size).fill(i + 1));
-  const large: ExportedFile = {
-    name: "large.bin",
-    size: sizes.reduce((sum, size) => sum + size, 0),
-    chunks: (async function* () {
-      yield* pieces;
-    })(),
-  };
-  const saved = await saveCheckpoint(emptyFolder(), "checkpoint-1", [large]);
-  assert.ok(Buffer.concat(pieces).equals(readFileSync(join(saved, "large.bin"))));
-  assert.equal((await latestCheckpoint(join(saved, "..")))!.step, 1);
-});
