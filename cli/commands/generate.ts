@@ -185,7 +185,7 @@ function formatBlock({ number, id, prompt, text, finish, numTokens }: GeneratedT
 }
 
 /** One line: tokens, and how fast they came. */
-export function formatStatistics(statistics: GenerateStatistics): string {
+function formatStatistics(statistics: GenerateStatistics): string {
   const { numPromptTokens, numTokens, numDecodedTokens, loadMs } = statistics;
   const { compileMs, firstTokenMs, prefillMs, decodeMs } = statistics;
   const seconds = (ms: number) => `${(ms / 1000).toFixed(2)} s`;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { EXIT } from "../../cli/platform/errors.ts";
@@ -8,7 +8,7 @@ import { folderFiles } from "../../cli/platform/model_folder.ts";
 import { generate, type GeneratedText, type GenerateRequest } from "../../cli/run/generate.ts";
 import { chooseSampling } from "../../cli/run/sampling.ts";
 import { loadPretrained } from "../../model/pretrained/load_pretrained.ts";
-import { SMALL } from "../pretrained/small_model.ts";
+import { SMALL, WEIGHTS } from "../pretrained/small_model.ts";
 import { openGpu } from "../support.ts";
 import { COMMAND, modelAt, STORIES, tenure, writeSmallModel } from "./model_support.ts";
 import { temporaryFolder } from "./run_support.ts";
@@ -211,6 +211,31 @@ test("what cannot be gone on with is refused, naming the place and the remedy", 
   const empty = join(folder, "empty.txt");
   writeFileSync(empty, "");
   await refused({ prompts: { file: empty } }, EXIT.data, /at least one prompt/);
+});
+
+test("a model without a tokenizer takes one by --tokenizer, and says so where there is none", async () => {
+  const bare = await writeSmallModel(join(folder, "bare"));
+  const tokenizer = join(folder, "tokenizer.json");
+  renameSync(join(bare, "tokenizer.json"), tokenizer);
+  const prompts = { texts: ["the cook"] };
+  const without = run({ ...modelAt(bare), prompts });
+  const message = /^Cannot use ".*bare": it must have a tokenizer, got none; .* --tokenizer/;
+  await assert.rejects(without, { exitCode: EXIT.checkpoint, message });
+  const { results } = await run({ ...modelAt(bare), tokenizer, prompts });
+  assert.equal(results[0]!.text, await expected("the cook"));
+  const narrow = await writeSmallModel(join(folder, "narrow"), {
+    config: { ...SMALL, vocabSize: SMALL.vocabSize - 1 },
+    weights: (label: string) => {
+      const values = WEIGHTS.get(label)!;
+      return Promise.resolve(label.includes("embed") ? values.slice(SMALL.dModel) : values);
+    },
+    tokenizer: undefined,
+  } as object);
+  const misfit = run({ ...modelAt(narrow), tokenizer, prompts });
+  await assert.rejects(misfit, {
+    exitCode: EXIT.checkpoint,
+    message: /tokenizer\.json".* vocabSize/,
+  });
 });
 
 test("a prompt on a pipe is generated; several on the command line come as blocks or JSON", async () => {
