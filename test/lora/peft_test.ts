@@ -15,7 +15,7 @@ import { linearModules } from "../../model/lora/modules.ts";
 import type { ModelConfig } from "../../model/transformer/config.ts";
 import { arbitraryConfig, bitsOf, FAMILIES, GPT2, LLAMA } from "../checkpoint/arbitrary_model.ts";
 import { drain, type Files, jsonOf } from "../checkpoint/memory_files.ts";
-import { uniform } from "../support.ts";
+import { assertClose, uniform } from "../support.ts";
 import { trainedAdapter } from "./adapted_model.ts";
 import { CONFIG, foreignFiles, readAdapter as read, WEIGHTS } from "./foreign_adapter.ts";
 
@@ -204,9 +204,11 @@ test("of c_attn alone, the joined rank is the adapter's rank", async () => {
     target_modules: targets,
   } = jsonOf(files, CONFIG);
   assert.deepEqual([r, ranks, targets], [6, {}, ["c_attn"]]);
-  assert.ok(Math.abs((alpha as number) / Math.sqrt(6) - 3 / Math.sqrt(2)) < 1e-12);
+  const what = { rtol: 1e-12, atol: 0 }; // of two roots
+  const scale = (alpha as number) / Math.sqrt(6);
+  assertClose([scale], [loraScale(lora)], { what: "scale of the files", ...what });
   const { config } = await read(files, GPT2);
-  assert.ok(Math.abs(loraScale(config) - loraScale(lora)) < 1e-12);
+  assertClose([loraScale(config)], [loraScale(lora)], { what: "scale", ...what });
   assert.equal(config.perModule, undefined);
 });
 
