@@ -3,15 +3,17 @@
  *
  *     npm run bench                 training step and title scoring
  *     npm run bench -- --peers      the same beside other WebGPU engines, interleaved
+ *     npm run bench -- --generation [--peers]   loading, prefill and decoding in every format
  *
- * Prints a table and writes `bench/results/<adapter>-<date>.json`.
+ * Prints a table and writes `bench/results/<adapter>-<date>.json`, or `generation-` before it.
  */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { arch, cpus } from "node:os";
+import { existsSync } from "node:fs";
 import { openAdapter } from "../cli/platform/dawn.ts";
 import { Gpu } from "../engine/gpu.ts";
+import { benchGeneration } from "./generation.ts";
 import type { Measured } from "./peers/measure.ts";
+import { writeResult } from "./result_file.ts";
 import { SMALL_GPT_BATCH } from "./small_gpt.ts";
 import { median } from "./statistics.ts";
 import { measureTitleScoring } from "./title_scoring.ts";
@@ -26,8 +28,12 @@ const withPeers = process.argv.includes("--peers");
 if (withPeers && !existsSync("bench/peers/node_modules")) {
   fail("Cannot run peers: they must be installed, run: npm --prefix bench/peers ci");
 }
-const { adapter, kind, line } = await openAdapter();
-print(line);
+if (process.argv.includes("--generation")) {
+  await benchGeneration({ withPeers });
+  process.exit(0);
+}
+const opened = await openAdapter();
+print(opened.line);
 
 const engines = Object.entries(ENGINES).filter(([name]) => withPeers || name === "tenure");
 const runs = new Map(engines.map(([name]) => [name, [] as Measured[]]));
@@ -59,7 +65,7 @@ const trainingStep = Object.fromEntries(
     },
   ]),
 );
-const gpu = await Gpu.open(adapter);
+const gpu = await Gpu.open(opened.adapter);
 const titleScoring = await measureTitleScoring(gpu);
 
 print("\ntraining step of the small GPT (0.9M parameters, 1,024 tokens, f32)");
@@ -75,19 +81,7 @@ print(
   `  one pass ${onePassMs.toFixed(0)} ms   one by one ${oneByOneMs.toFixed(0)} ms   ${ratio.toFixed(1)} times faster   error ${error.toExponential(1)}`,
 );
 
-const date = new Date().toISOString().slice(0, 10);
-mkdirSync("bench/results", { recursive: true });
-const file = `bench/results/${kind}-${date}.json`;
-const { vendor, architecture, description } = adapter.info;
-const result = {
-  date,
-  commit: execFileSync("git", ["describe", "--always", "--dirty"], { encoding: "utf8" }).trim(),
-  adapter: { kind, vendor, architecture, driver: description },
-  machine: { cpu: cpus()[0]?.model, cores: cpus().length, arch: arch(), node: process.version },
-  trainingStep,
-  titleScoring,
-};
-writeFileSync(file, `${JSON.stringify(result, null, 2)}\n`);
+const file = writeResult({ opened, body: { trainingStep, titleScoring } });
 print(`\nwrote ${file}`);
 process.exit(0);
 
