@@ -142,6 +142,24 @@ test("the best checkpoint of a run is exported with its tokenizer", async () => 
   assert.deepEqual(bitsOf(await valuesOf(await openModelPath(gguf.folder))), bitsOf(weights));
 });
 
+test("a run of adapters is exported like the folder of an adapter", async () => {
+  const [dataFolder, base, runFolder, alone, merged, named] = Array.from({ length: 6 }, fresh);
+  await prepareFew(dataFolder!);
+  await trainTiny({ dataFolder: dataFolder!, runFolder: base! });
+  const lora = { ...DEFAULT_LORA, rank: 2, alpha: 4 };
+  const pretrained = { path: base!, baseDtype: "f32", lora } as const;
+  await trainTiny({ dataFolder: dataFolder!, runFolder: runFolder! }, { pretrained });
+  const { kind } = await exportQuietly({ model: runFolder!, folder: alone! });
+  assert.equal(kind, "adapter");
+  const written = readFiles(alone!);
+  assert.deepEqual([...written.keys()], ["adapter_config.json", "adapter_model.safetensors"]);
+  const checkpoint = readFiles(await bestCheckpoint(runFolder!));
+  for (const [name, bytes] of written) assert.deepEqual(checkpoint.get(name), bytes);
+  await exportQuietly({ model: runFolder!, folder: merged!, merge: true });
+  await exportQuietly({ model: base!, adapter: alone!, folder: named!, merge: true });
+  assert.deepEqual(readFiles(merged!), readFiles(named!));
+});
+
 test("an adapter is written alone as PEFT's, or merged", async () => {
   for (const config of [LLAMA, GPT2]) {
     const model = writeFiles(fresh(), await filesOf(config));
