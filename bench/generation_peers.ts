@@ -42,7 +42,9 @@ export async function generationPeers(models: readonly BenchModel[]): Promise<Pe
     {
       name: "doppler (WebGPU, f16)",
       round: ({ name, text }) =>
-        text === undefined ? undefined : run("doppler_generation.ts", join(folder, name), text),
+        text === undefined
+          ? undefined
+          : run("doppler_generation.ts", join(folder, name, "safetensors"), text),
     },
     {
       name: "llama.cpp (CPU, f32)",
@@ -90,11 +92,14 @@ async function writeModel({ stored }: BenchModel, folder: string): Promise<void>
   const gguf = encodeGguf({ config, weights, type: "F32", vocabulary });
   writeFileSync(join(folder, "model.gguf"), await gather(gguf));
   if (tokenizer === undefined) return;
+  // Apart from the GGUF file, which doppler would convert instead.
+  const safetensors = join(folder, "safetensors");
+  mkdirSync(safetensors);
   const tokenizerConfig = { bos_token: "<s>", eos_token: "</s>", unk_token: "<unk>" };
   const generation = { beginToken: 1, endTokens: [2] };
   const model = { config, weights, dtype: "F32", tokenizer, tokenizerConfig, generation } as const;
   for (const { name, chunks } of exportHuggingFace(model)) {
-    writeFileSync(join(folder, name), await gather(chunks));
+    writeFileSync(join(safetensors, name), await gather(chunks));
   }
 }
 

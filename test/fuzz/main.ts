@@ -5,7 +5,8 @@
  *
  * Every case must end in a typed error or a whole load, within a second and a bound of memory
  * (`fuzz_case.ts`); cases run in processes of their own, a stretch each, whose heap is limited.
- * The damaged file of a failure is written to a temporary folder, and the exit code is 1.
+ * The damaged file of a failure is written to a temporary folder, made as small as still fails (as it
+ * was where the process died), and the exit code is 1.
  */
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
