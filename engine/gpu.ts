@@ -162,8 +162,8 @@ export class Gpu {
   /** A trainable tensor; its gradient, zeros at first, is allocated when a backward pass asks for it. */
   parameter(shape: readonly number[], options: Omit<TensorOptions, "purpose">): Parameter {
     let gradient: Tensor | undefined;
-    const allocate = () =>
-      this.tensor(shape, { label: `d(${options.label})`, purpose: "gradients" });
+    const { label } = options; // the values are not to live as long as the parameter
+    const allocate = () => this.tensor(shape, { label: `d(${label})`, purpose: "gradients" });
     return {
       ...this.tensor(shape, { ...options, purpose: "weights" }),
       needsGradient: true,
