@@ -24,7 +24,7 @@ export interface Transfer {
 }
 
 /** Bytes that are copied to the host at a time, so that staging them takes little memory. */
-export const TRANSFER_BYTES = 2 ** 26;
+const TRANSFER_BYTES = 2 ** 26;
 
 /** Mapped ranges begin at multiples of 8, and copies are in multiples of 4. */
 const align = (bytes: number, to: number): number => Math.ceil(bytes / to) * to;

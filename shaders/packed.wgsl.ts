@@ -17,7 +17,7 @@ export type WeightStorage = "f32" | "f16" | "bf16" | "int8" | "int4";
 export const RUN = 8;
 
 /** Runs of a block of int8 or int4. */
-export const RUNS_PER_BLOCK = 4;
+const RUNS_PER_BLOCK = 4;
 
 /** What a kernel must know to read a weight. */
 export interface WeightConstants {
@@ -33,7 +33,7 @@ export function alignmentOf(weight: WeightStorage, dIn: number): number {
 }
 
 /** Whether rows come in blocks, padded to whole ones. */
-export function isBlocked(weight: WeightStorage): weight is "int8" | "int4" {
+function isBlocked(weight: WeightStorage): weight is "int8" | "int4" {
   return weight === "int8" || weight === "int4";
 }
 

@@ -81,9 +81,7 @@ async function pull(repo: string, flags: PullFlags): Promise<void> {
   const isUsual = revision === "main" && flags.cacheDir === undefined;
   const report = (folder: string): void => {
     const model = isUsual ? repo : folder;
-    process.stdout.write(
-      `${folder}\n\nNext: tenure generate ${model} "Once upon a time"\n`,
-    );
+    process.stdout.write(`${folder}\n\nNext: tenure generate ${model} "Once upon a time"\n`);
   };
   if (request.settings.isOffline) return report(await findOffline(request));
   await interruptibly(async (signal) => {

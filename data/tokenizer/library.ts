@@ -48,7 +48,7 @@ export function loadEncoder(json: object, checked: CheckedTokenizer): EncodeText
       },
       {},
     );
-    repairPatterns(tokenizer.pre_tokenizer);
+    repairPatterns(tokenizer.pre_tokenizer as LibraryStep | null);
     replaceModel(tokenizer, checked);
     const encode: EncodeText = (text, addSpecialTokens) =>
       idsOf(tokenizer.encode(text, { add_special_tokens: addSpecialTokens }));

@@ -30,9 +30,17 @@ export class KvCache {
   readonly ends: Tensor;
   readonly #gpu: Gpu;
 
-  /** Allocates the cache; keys are seen by all later queries until {@linkcode writeEnds}. */
+  /**
+   * Allocates the cache; keys are seen by all later queries until {@linkcode writeEnds}.
+   *
+   * @throws {RangeError} If the device has less memory, as far as that is known.
+   */
   constructor(gpu: Gpu, config: ModelConfig, { numRows, capacity }: KvCacheSizes) {
     const numPlaces = numRows * capacity;
+    gpu.checkFits(
+      cacheBytes(config, { numRows, capacity }),
+      `keys and values of ${numRows} × ${capacity} tokens`,
+    );
     const width = config.numKvHeads * config.headDim;
     const tensor = (label: string) => gpu.tensor([numPlaces, width], { label, purpose: "cache" });
     this.#gpu = gpu;
@@ -62,7 +70,7 @@ export class KvCache {
 }
 
 /** Bytes that a cache takes. */
-export function cacheBytes(
+function cacheBytes(
   { numBlocks, numKvHeads, headDim }: ModelConfig,
   { numRows, capacity }: KvCacheSizes,
 ): number {
