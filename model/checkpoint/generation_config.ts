@@ -96,11 +96,10 @@ export function generationToJson(generation: Generation, config: ModelConfig): J
 }
 
 /**
- * Reads `generation_config.json`. A padding token outside of the vocabulary, as some files have
- * it, is left aside: nothing depends on it.
+ * Reads `generation_config.json`. Tokens outside of the vocabulary, which files of derived models
+ * keep from others, are left aside: a model cannot give them.
  *
- * @throws {SyntaxError} If another token is not in the vocabulary, or a setting is out of its
- * range.
+ * @throws {SyntaxError} If a token's id is no integer, or a setting is out of its range.
  */
 export function generationFromJson(
   json: JsonObject,
@@ -108,12 +107,13 @@ export function generationFromJson(
   file: string,
 ): Generation {
   const fields = new Fields(json, file);
-  const token = (key: string, value: JsonValue): number =>
-    isToken(value, config)
-      ? value
-      : fields.refuse(key, `must hold ids of tokens below ${config.vocabSize}`);
+  const tokens = (key: string, values: readonly JsonValue[]): readonly number[] => {
+    if (!values.every(Number.isInteger)) fields.refuse(key, "must hold ids of tokens");
+    return values.filter((value) => isToken(value, config));
+  };
   const begin = fields.raw("bos_token_id") ?? null;
   const pad = fields.raw("pad_token_id") ?? null;
+  const [beginToken] = begin === null ? [] : tokens("bos_token_id", [begin]);
   const settings: [name: string, value: number][] = [];
   for (const { name, key, rule, isValid } of SETTINGS) {
     if ((fields.raw(key) ?? null) === null) continue;
@@ -122,9 +122,9 @@ export function generationFromJson(
   }
   const isSampled = (fields.raw("do_sample") ?? null) !== null;
   return {
-    ...(begin === null ? {} : { beginToken: token("bos_token_id", begin) }),
-    endTokens: listOf(fields.raw("eos_token_id")).map((value) => token("eos_token_id", value)),
-    ...(isToken(pad, config) ? { padToken: pad } : {}),
+    ...(beginToken !== undefined && { beginToken }),
+    endTokens: tokens("eos_token_id", listOf(fields.raw("eos_token_id"))),
+    ...(isToken(pad, config) && { padToken: pad }),
     ...(isSampled ? { doSample: fields.boolean("do_sample") } : {}),
     ...Object.fromEntries(settings),
   };

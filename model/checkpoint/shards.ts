@@ -1,5 +1,4 @@
 import type { ByteSource, FileSet } from "./byte_source.ts";
-import { Fields } from "./fields.ts";
 import { openSafetensors, type SafetensorsSource, type TensorInFile } from "./safetensors_file.ts";
 import { brief, isJsonObject, type JsonObject, parseJsonObject } from "./strict_json.ts";
 
@@ -28,7 +27,8 @@ const PICKLES = [
 
 /**
  * Opens the weights of a model in a folder: `model.safetensors`, or else the shards that
- * `model.safetensors.index.json` lists. Headers are read, and checked against that list.
+ * `model.safetensors.index.json` lists. Headers are read, and checked against that list; its
+ * `metadata` is not, as what it says of sizes is often out of date, and headers prove them.
  *
  * @throws {SyntaxError} If there are none, if only pickles are there, or if files are malformed,
  * missing, or hold other tensors than listed, naming file and tensor.
@@ -83,7 +83,6 @@ async function openShards(files: FileSet, index: JsonObject): Promise<Safetensor
   if (missing !== undefined) {
     throw problem(`tensor "${missing}" must be in "${shardOf.get(missing)}"`, "none");
   }
-  checkTotal(index, tensors);
   return { name: INDEX_FILE, tensors };
 }
 
@@ -100,14 +99,6 @@ function readWeightMap(index: JsonObject): Map<string, string> {
       return [tensor, name];
     }),
   );
-}
-
-function checkTotal(index: JsonObject, tensors: ReadonlyMap<string, TensorInFile>): void {
-  const total = new Fields(index, INDEX_FILE).object("metadata").raw("total_size") ?? null;
-  const bytes = [...tensors.values()].reduce((sum, { size }) => sum + size, 0);
-  if (total !== null && total !== bytes) {
-    throw problem(`metadata.total_size must be the ${bytes} bytes of all tensors`, brief(total));
-  }
 }
 
 function problem(rule: string, got: string): SyntaxError {

@@ -191,11 +191,23 @@ test("generation_config.json with settings out of range, or odd padding", async 
     [{ repetition_penalty: 0 }, /repetition_penalty must be positive, got 0$/],
     [{ max_new_tokens: 0 }, /max_new_tokens must count from 1, got 0$/],
     [{ do_sample: 1 }, /do_sample must be true or false, got 1$/],
-    [{ eos_token_id: 7 }, /eos_token_id must hold ids of tokens below 7, got 7$/],
+    [{ eos_token_id: "2" }, /eos_token_id must hold ids of tokens, got "2"$/],
+    [{ eos_token_id: [2, 1.5] }, /eos_token_id must hold ids of tokens, got \[2,1\.5\]$/],
+    [{ bos_token_id: [1] }, /bos_token_id must hold ids of tokens, got \[1\]$/],
   ];
   for (const [json, message] of refused) {
     await assert.rejects(generation(json), { name: "SyntaxError", message });
   }
+});
+
+test("tokens of generation_config.json that the vocabulary lacks are left aside", async () => {
+  const files = await filesOf(LLAMA); // seven tokens
+  const json = { bos_token_id: 128_000, eos_token_id: [2, 7, -1], pad_token_id: 7 };
+  const { generation } = await load(files.set("generation_config.json", jsonBytes(json)));
+  assert.deepEqual(generation, { endTokens: [2] });
+  const foreign = { bos_token_id: 1, eos_token_id: 50_256 };
+  const model = await load(files.set("generation_config.json", jsonBytes(foreign)));
+  assert.deepEqual(model.generation, { beginToken: 1, endTokens: [] });
 });
 
 test("storedHuggingFaceModel() reads no weights before they are asked for, and each once", async () => {
