@@ -84,12 +84,18 @@ export function rotaryFrequencies({
   }
 }
 
-function llama3Scale(
+/** By what Llama 3's scaling multiplies a frequency, in radians from one position to the next. */
+export function llama3Scale(
   frequency: number,
   { factor, lowFreqFactor, highFreqFactor, originalMaxSeqLen }: Llama3Scaling,
 ): number {
   const turns = (frequency * originalMaxSeqLen) / (2 * Math.PI);
   return mix(1 / factor, 1, (turns - lowFreqFactor) / (highFreqFactor - lowFreqFactor));
+}
+
+/** By what YaRN multiplies cosines and sines unless told otherwise: `0.1 · ln(factor) + 1`. */
+export function yarnAttentionFactor(factor: number): number {
+  return factor <= 1 ? 1 : 0.1 * Math.log(factor) + 1;
 }
 
 function yarnScale(

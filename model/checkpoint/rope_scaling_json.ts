@@ -1,3 +1,4 @@
+import { yarnAttentionFactor } from "../../engine/ops/rope_scaling.ts";
 import type { RopeScaling } from "../transformer/config.ts";
 import type { Fields } from "./fields.ts";
 import type { JsonObject } from "./strict_json.ts";
@@ -96,9 +97,7 @@ function scalingFromJson(group: Fields, maxSeqLen: number): RopeScaling | null {
     originalMaxSeqLen: group.number("original_max_position_embeddings", { orElse: maxSeqLen }),
     betaFast: group.number("beta_fast", { orElse: YARN.betaFast }),
     betaSlow: group.number("beta_slow", { orElse: YARN.betaSlow }),
-    attentionFactor: group.number("attention_factor", {
-      orElse: factor > 1 ? 0.1 * Math.log(factor) + 1 : 1,
-    }),
+    attentionFactor: group.number("attention_factor", { orElse: yarnAttentionFactor(factor) }),
   };
 }
 

@@ -30,7 +30,7 @@ export const MODELS: Readonly<Record<string, ModelConfig>> = {
   llama: LLAMA,
   "llama, tied, with all biases": { ...LLAMA, tieEmbeddings: true, bias: "all" },
   "llama, with biases of the attention": { ...LLAMA, bias: "attention" },
-  "mistral, with a window": { ...LLAMA, slidingWindow: 5, theta: 1e6 },
+  "mistral, with a window as long as its context": { ...LLAMA, slidingWindow: 8, theta: 1e6 },
   "llama 3": {
     ...LLAMA,
     theta: 500_000,

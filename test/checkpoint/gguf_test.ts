@@ -21,6 +21,7 @@ import {
   seeded,
   VOCABULARY,
 } from "./gguf_files.ts";
+import { type Pair, PAIRS, rawFile, rawTensors, uint32 } from "./gguf_raw.ts";
 
 async function readAll(bytes: Uint8Array<ArrayBuffer>): Promise<Map<string, Float32Array>> {
   const { weights } = await storedGgufModel(bytesSource(bytes, FILE));
@@ -171,6 +172,23 @@ test("encodeGguf() refuses models that llama.cpp has no family for", async () =>
       message: /^Cannot write a GGUF file: the model must be what llama\.cpp knows/,
     });
   }
+});
+
+test("encodeGguf() refuses a window that llama.cpp would leave out, saying what keeps it", async () => {
+  for (const config of [LLAMA, MODELS["qwen2"]!, MODELS["qwen3"]!, MODELS["gpt2"]!]) {
+    await assert.rejects(ggufFile({ ...config, slidingWindow: 7 }), {
+      name: "RangeError",
+      message: /computes no sliding window .*, got a window of 7 tokens; write safetensors instead/,
+    });
+  }
+});
+
+test("a window that another program wrote into a file is read", async () => {
+  const pairs = [...PAIRS, uint32("llama.attention.sliding_window", 5)];
+  const read = (list: readonly Pair[]) =>
+    storedGgufModel(bytesSource(rawFile(list, rawTensors("Q8_0")), FILE));
+  assert.equal((await read(pairs)).config.slidingWindow, 5);
+  assert.equal((await read(PAIRS)).config.slidingWindow, null);
 });
 
 test("encodeGguf() refuses weights that are misshapen or that a type cannot hold", async () => {

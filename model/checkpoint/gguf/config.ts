@@ -1,3 +1,4 @@
+import { yarnAttentionFactor } from "../../../engine/ops/rope_scaling.ts";
 import {
   checkConfig,
   DEFAULT_CONFIG,
@@ -57,17 +58,10 @@ export function readArchitecture(metadata: GgufMetadata): Architecture {
  * @throws {SyntaxError} If a value is missing, of the wrong kind, asks for what is not supported,
  * or sizes do not fit together, naming file and key.
  */
-export function readConfig(
-  { metadata, tensors }: GgufHeader,
-  architecture: Architecture,
-): ModelConfig {
+export function readConfig(header: GgufHeader, architecture: Architecture): ModelConfig {
+  const { metadata, tensors } = header;
   const key = (name: string): string => `${architecture}.${name}`;
-  for (const [name, neutral] of NEUTRAL) {
-    metadata.onlyNeutral(key(name), neutral, `must be ${neutral} or absent, it is not supported`);
-  }
-  if (metadata.boolean(key("attention.causal")) === false) {
-    metadata.refuse(key("attention.causal"), "must be true", "false");
-  }
+  checkNeutral(metadata, architecture);
   const dModel = metadata.size(key("embedding_length"));
   const numHeads = metadata.size(key("attention.head_count"));
   const headDim = metadata.size(key("attention.key_length"), { orElse: dModel / numHeads });
@@ -75,10 +69,9 @@ export function readConfig(
   for (const name of ["attention.value_length", "rope.dimension_count"]) {
     metadata.onlyNeutral(key(name), headDim, rule);
   }
-  const hasOutput = tensors.has("output.weight");
   const config: ModelConfig = {
     ...DEFAULT_CONFIG,
-    vocabSize: readVocabSize({ metadata, tensors }, architecture),
+    vocabSize: readVocabSize(header, architecture),
     dModel,
     dHidden: metadata.size(key("feed_forward_length")),
     numBlocks: metadata.size(key("block_count")),
@@ -87,24 +80,45 @@ export function readConfig(
     headDim,
     maxSeqLen: metadata.size(key("context_length")),
     slidingWindow: readSlidingWindow(metadata, key("attention.sliding_window")),
-    tieEmbeddings: !hasOutput,
-    ...(architecture === "gpt2"
-      ? {
-          norm: "layerNorm",
-          eps: metadata.number(key("attention.layer_norm_epsilon"), { orElse: 1e-5 }),
-          position: "learned",
-          mlp: "geluTanh",
-          bias: "all",
-        }
-      : {
-          eps: metadata.number(key("attention.layer_norm_rms_epsilon")),
-          theta: metadata.number(key("rope.freq_base"), { orElse: 10_000 }),
-          ropeScaling: readRopeScaling(metadata, architecture),
-          bias: readBias(tensors),
-          qkNorm: architecture === "qwen3",
-        }),
+    tieEmbeddings: !tensors.has("output.weight"),
+    ...readFamily(header, architecture),
   };
   return checked(config, metadata);
+}
+
+/** Refuses what would change what the model computes. */
+function checkNeutral(metadata: GgufMetadata, architecture: Architecture): void {
+  const key = (name: string): string => `${architecture}.${name}`;
+  for (const [name, neutral] of NEUTRAL) {
+    metadata.onlyNeutral(key(name), neutral, `must be ${neutral} or absent, it is not supported`);
+  }
+  if (metadata.boolean(key("attention.causal")) === false) {
+    metadata.refuse(key("attention.causal"), "must be true", "false");
+  }
+}
+
+/** What a family computes otherwise than others. */
+function readFamily(
+  { metadata, tensors }: GgufHeader,
+  architecture: Architecture,
+): Partial<ModelConfig> {
+  const key = (name: string): string => `${architecture}.${name}`;
+  if (architecture === "gpt2") {
+    return {
+      norm: "layerNorm",
+      eps: metadata.number(key("attention.layer_norm_epsilon"), { orElse: 1e-5 }),
+      position: "learned",
+      mlp: "geluTanh",
+      bias: "all",
+    };
+  }
+  return {
+    eps: metadata.number(key("attention.layer_norm_rms_epsilon")),
+    theta: metadata.number(key("rope.freq_base"), { orElse: 10_000 }),
+    ropeScaling: readRopeScaling(metadata, architecture),
+    bias: readBias(tensors),
+    qkNorm: architecture === "qwen3",
+  };
 }
 
 /** The same configuration, once its sizes are known to fit together. */
@@ -165,9 +179,4 @@ function readRopeScaling(metadata: GgufMetadata, architecture: string): RopeScal
     betaSlow: metadata.number(key("yarn_beta_slow"), { orElse: 1 }),
     attentionFactor: attention * yarnAttentionFactor(factor),
   };
-}
-
-/** By what YaRN multiplies cosines and sines unless told otherwise. */
-export function yarnAttentionFactor(factor: number): number {
-  return factor <= 1 ? 1 : 0.1 * Math.log(factor) + 1;
 }

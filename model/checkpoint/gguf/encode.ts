@@ -44,8 +44,8 @@ interface PlannedTensor extends TensorToWrite {
  * whose rows are not whole blocks of Q8_0 become F16. Dropout is not kept.
  *
  * @returns The file in parts, of which none is larger than the largest weight.
- * @throws {RangeError} By the first part, if llama.cpp has no such family, the sizes do not fit
- * together or the vocabulary is too large; later, if a weight has another length or values that
+ * @throws {RangeError} By the first part, if llama.cpp has no such family or would leave a sliding
+ * window out, the sizes do not fit together or the vocabulary is too large; later, if a weight has another length or values that
  * the type cannot hold, naming it.
  */
 export async function* encodeGguf(model: GgufModel): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {

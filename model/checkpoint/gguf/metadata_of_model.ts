@@ -1,6 +1,6 @@
 import type { GgufVocabulary } from "../../../data/tokenizer/vocabulary_data.ts";
+import { yarnAttentionFactor } from "../../../engine/ops/rope_scaling.ts";
 import type { ModelConfig } from "../../transformer/config.ts";
-import { yarnAttentionFactor } from "./config.ts";
 import type { GgufValue } from "./header_writer.ts";
 import type { Architecture } from "./names.ts";
 
@@ -13,6 +13,7 @@ const UNUSED = 5;
  * @throws {RangeError} If llama.cpp has none that computes what the model does.
  */
 export function architectureOf(config: ModelConfig): Architecture {
+  checkWindow(config);
   const { norm, position, mlp, bias, qkNorm, rotaryLayout, ropeScaling } = config;
   const { numHeads, numKvHeads, headDim, dModel } = config;
   const hasPlainHeads = numKvHeads === numHeads && numHeads * headDim === dModel;
@@ -31,6 +32,16 @@ export function architectureOf(config: ModelConfig): Architecture {
   );
 }
 
+/** A window as long as the context changes nothing; a shorter one, llama.cpp would leave out. */
+function checkWindow({ slidingWindow, maxSeqLen }: ModelConfig): void {
+  if (slidingWindow === null || slidingWindow >= maxSeqLen) return;
+  throw new RangeError(
+    "Cannot write a GGUF file: the model must attend to its whole context, as llama.cpp computes " +
+      `no sliding window for its family, got a window of ${slidingWindow} tokens; write ` +
+      "safetensors instead, which keep it",
+  );
+}
+
 /**
  * Metadata of a model, in the keys of its family.
  *
@@ -42,47 +53,67 @@ export function metadataOfConfig(
   architecture: Architecture,
   { name, fileType }: { readonly name: string; readonly fileType: number },
 ): Map<string, GgufValue> {
-  const metadata = new Map<string, GgufValue>();
-  const text = (key: string, value: string) => metadata.set(key, { type: "string", value });
-  const size = (key: string, value: number) =>
-    metadata.set(`${architecture}.${key}`, { type: "uint32", value });
-  const number = (key: string, value: number) =>
-    metadata.set(`${architecture}.${key}`, { type: "float32", value });
-  text("general.architecture", architecture);
-  text("general.type", "model");
-  text("general.name", name);
-  metadata.set("general.file_type", { type: "uint32", value: fileType });
-  metadata.set("general.quantization_version", { type: "uint32", value: 2 });
-  size("vocab_size", config.vocabSize);
-  size("context_length", config.maxSeqLen);
-  size("embedding_length", config.dModel);
-  size("block_count", config.numBlocks);
-  size("feed_forward_length", config.dHidden);
-  size("attention.head_count", config.numHeads);
-  size("attention.head_count_kv", config.numKvHeads);
-  if (config.slidingWindow !== null) size("attention.sliding_window", config.slidingWindow);
-  if (architecture === "gpt2") {
-    number("attention.layer_norm_epsilon", config.eps);
-    return metadata;
-  }
-  number("attention.layer_norm_rms_epsilon", config.eps);
-  size("attention.key_length", config.headDim);
-  size("attention.value_length", config.headDim);
-  size("rope.dimension_count", config.headDim);
-  number("rope.freq_base", config.theta);
-  const scaling = config.ropeScaling;
+  return new Map([
+    ["general.architecture", text(architecture)],
+    ["general.type", text("model")],
+    ["general.name", text(name)],
+    ["general.file_type", size(fileType)],
+    ["general.quantization_version", size(2)],
+    ...[
+      ...sizeFields(config),
+      ...(architecture === "gpt2" ? gpt2Fields : rotaryFields)(config),
+    ].map(([key, value]): Field => [`${architecture}.${key}`, value]),
+  ]);
+}
+
+/** Key and value. */
+type Field = [key: string, value: GgufValue];
+
+const text = (value: string): GgufValue => ({ type: "string", value });
+const size = (value: number): GgufValue => ({ type: "uint32", value });
+const number = (value: number): GgufValue => ({ type: "float32", value });
+
+/** What all families have. */
+function sizeFields(config: ModelConfig): Field[] {
+  const { slidingWindow } = config;
+  return [
+    ["vocab_size", size(config.vocabSize)],
+    ["context_length", size(config.maxSeqLen)],
+    ["embedding_length", size(config.dModel)],
+    ["block_count", size(config.numBlocks)],
+    ["feed_forward_length", size(config.dHidden)],
+    ["attention.head_count", size(config.numHeads)],
+    ["attention.head_count_kv", size(config.numKvHeads)],
+    ...(slidingWindow === null
+      ? []
+      : [["attention.sliding_window", size(slidingWindow)] satisfies Field]),
+  ];
+}
+
+function gpt2Fields({ eps }: ModelConfig): Field[] {
+  return [["attention.layer_norm_epsilon", number(eps)]];
+}
+
+/** What families with rotary positions have. */
+function rotaryFields({ eps, headDim, theta, ropeScaling: scaling }: ModelConfig): Field[] {
+  const fields: Field[] = [
+    ["attention.layer_norm_rms_epsilon", number(eps)],
+    ["attention.key_length", size(headDim)],
+    ["attention.value_length", size(headDim)],
+    ["rope.dimension_count", size(headDim)],
+    ["rope.freq_base", number(theta)],
+  ];
   if (scaling?.type === "linear" || scaling?.type === "yarn") {
-    text(`${architecture}.rope.scaling.type`, scaling.type);
-    number("rope.scaling.factor", scaling.factor);
+    fields.push(["rope.scaling.type", text(scaling.type)]);
+    fields.push(["rope.scaling.factor", number(scaling.factor)]);
   }
-  if (scaling?.type === "yarn") {
-    size("rope.scaling.original_context_length", scaling.originalMaxSeqLen);
-    number("rope.scaling.yarn_beta_fast", scaling.betaFast);
-    number("rope.scaling.yarn_beta_slow", scaling.betaSlow);
-    const attention = scaling.attentionFactor / yarnAttentionFactor(scaling.factor);
-    if (Math.fround(attention) !== 1) number("rope.scaling.attn_factor", attention);
-  }
-  return metadata;
+  if (scaling?.type !== "yarn") return fields;
+  fields.push(["rope.scaling.original_context_length", size(scaling.originalMaxSeqLen)]);
+  fields.push(["rope.scaling.yarn_beta_fast", number(scaling.betaFast)]);
+  fields.push(["rope.scaling.yarn_beta_slow", number(scaling.betaSlow)]);
+  const attention = scaling.attentionFactor / yarnAttentionFactor(scaling.factor);
+  if (Math.fround(attention) !== 1) fields.push(["rope.scaling.attn_factor", number(attention)]);
+  return fields;
 }
 
 /**
@@ -95,48 +126,59 @@ export function metadataOfVocabulary(
   vocabulary: GgufVocabulary | undefined,
   vocabSize: number,
 ): Map<string, GgufValue> {
-  const metadata = new Map<string, GgufValue>();
-  const put = (key: string, given: GgufValue | { type: GgufValue["type"]; value: undefined }) => {
-    if (given.value !== undefined) metadata.set(`tokenizer.ggml.${key}`, given);
-  };
-  if (vocabulary === undefined) {
-    put("model", { type: "string", value: "no_vocab" });
-    return metadata;
-  }
-  const missing = vocabSize - vocabulary.tokens.length;
+  if (vocabulary === undefined) return new Map([["tokenizer.ggml.model", text("no_vocab")]]);
+  const { chatTemplate } = vocabulary;
+  const fields = [...tokenFields(vocabulary, vocabSize), ...roleFields(vocabulary)].flatMap(
+    ([key, value]): Field[] => (value === undefined ? [] : [[`tokenizer.ggml.${key}`, value]]),
+  );
+  if (chatTemplate !== undefined) fields.push(["tokenizer.chat_template", text(chatTemplate)]);
+  return new Map(fields);
+}
+
+/** Key and value, if there is one. */
+type PerhapsField = [key: string, value: GgufValue | undefined];
+
+/** The model and its lists, as long as the embedding. */
+function tokenFields(vocabulary: GgufVocabulary, vocabSize: number): PerhapsField[] {
+  const { model, pre, tokens, scores, merges } = vocabulary;
+  const missing = vocabSize - tokens.length;
   if (missing < 0) {
-    const { length } = vocabulary.tokens;
     throw new RangeError(
-      `Cannot write a GGUF file: the vocabulary must have at most ${vocabSize} tokens, got ${length}`,
+      `Cannot write a GGUF file: the vocabulary must have at most ${vocabSize} tokens, got ${tokens.length}`,
     );
   }
   const fill = (values: ArrayLike<number>, filler: number): number[] => [
     ...Array.from(values),
     ...Array.from({ length: missing }, () => filler),
   ];
-  const { model, pre, tokens, scores, merges, charsMap, chatTemplate } = vocabulary;
   const types = vocabulary.tokenTypes ?? tokens.map(() => 1);
   const padding = Array.from({ length: missing }, (_, i) => `[PAD${tokens.length + i}]`);
-  put("model", { type: "string", value: model });
-  put("pre", { type: "string", value: pre });
-  put("tokens", { type: "strings", value: [...tokens, ...padding] });
-  put("scores", { type: "float32s", value: scores && fill(scores, -1000) });
-  put("token_type", { type: "int32s", value: fill(types, UNUSED) });
-  put("merges", { type: "strings", value: merges });
-  put("bos_token_id", { type: "uint32", value: vocabulary.bosId });
-  put("eos_token_id", { type: "uint32", value: vocabulary.eosId });
-  put("unknown_token_id", { type: "uint32", value: vocabulary.unkId });
-  put("padding_token_id", { type: "uint32", value: vocabulary.padId });
-  put("add_bos_token", { type: "bool", value: vocabulary.addBos });
-  put("add_eos_token", { type: "bool", value: vocabulary.addEos });
-  put("add_space_prefix", { type: "bool", value: vocabulary.addSpacePrefix });
-  put("remove_extra_whitespaces", { type: "bool", value: vocabulary.removeExtraSpaces });
-  if (charsMap !== undefined) {
-    const bytes = Array.from(atob(charsMap), (character) => character.charCodeAt(0));
-    put("precompiled_charsmap", { type: "uint8s", value: bytes });
-  }
-  if (chatTemplate !== undefined) {
-    metadata.set("tokenizer.chat_template", { type: "string", value: chatTemplate });
-  }
-  return metadata;
+  return [
+    ["model", text(model)],
+    ["pre", pre === undefined ? undefined : text(pre)],
+    ["tokens", { type: "strings", value: [...tokens, ...padding] }],
+    ["scores", scores && { type: "float32s", value: fill(scores, -1000) }],
+    ["token_type", { type: "int32s", value: fill(types, UNUSED) }],
+    ["merges", merges && { type: "strings", value: merges }],
+  ];
+}
+
+/** Tokens with a role, and how text is treated. */
+function roleFields(vocabulary: GgufVocabulary): PerhapsField[] {
+  const { charsMap } = vocabulary;
+  const id = (value: number | undefined) => (value === undefined ? undefined : size(value));
+  const flag = (value: boolean | undefined): GgufValue | undefined =>
+    value === undefined ? undefined : { type: "bool", value };
+  const bytes = charsMap && Array.from(atob(charsMap), (character) => character.charCodeAt(0));
+  return [
+    ["bos_token_id", id(vocabulary.bosId)],
+    ["eos_token_id", id(vocabulary.eosId)],
+    ["unknown_token_id", id(vocabulary.unkId)],
+    ["padding_token_id", id(vocabulary.padId)],
+    ["add_bos_token", flag(vocabulary.addBos)],
+    ["add_eos_token", flag(vocabulary.addEos)],
+    ["add_space_prefix", flag(vocabulary.addSpacePrefix)],
+    ["remove_extra_whitespaces", flag(vocabulary.removeExtraSpaces)],
+    ["precompiled_charsmap", bytes ? { type: "uint8s", value: bytes } : undefined],
+  ];
 }

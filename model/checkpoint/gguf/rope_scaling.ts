@@ -1,41 +1,32 @@
-import type { RopeScaling } from "../../transformer/config.ts";
+import {
+  type Llama3Scaling,
+  llama3Scale,
+  type RopeScaling,
+  rotaryFrequencies,
+  type RotaryFrequencyOptions,
+} from "../../../engine/ops/rope_scaling.ts";
 
 /** How far factors of a file may be from those of a formula: they are rounded to f32. */
 const TOLERANCE = 1e-5;
 
-/** What decides on the wavelengths of a head's rotations. */
-interface Rotation {
-  readonly headDim: number;
-  readonly theta: number;
-}
-
-type Llama3 = Extract<RopeScaling, { type: "llama3" }>;
+/** What decides on a head's rotations, scaling aside. */
+type Rotation = Pick<RotaryFrequencyOptions, "headDim" | "theta">;
 
 /**
- * What each rotary frequency is divided by in Llama 3's scaling. With `s` the position of the
- * original context, in wavelengths, between `lowFreqFactor` (0) and `highFreqFactor` (1), held
- * within these:
- *
- *     1 / divisor = (1 − s) / factor + s
+ * What each rotary frequency is divided by in Llama 3's scaling.
  *
  * @returns `[headDim / 2]`, in float64.
  */
-export function ropeDivisors(
-  { factor, lowFreqFactor, highFreqFactor, originalMaxSeqLen }: Llama3,
-  rotation: Rotation,
-): number[] {
-  return frequencies(rotation).map((frequency) => {
-    const share =
-      (originalMaxSeqLen * frequency - lowFreqFactor) / (highFreqFactor - lowFreqFactor);
-    const s = Math.min(1, Math.max(0, share));
-    return 1 / ((1 - s) / factor + s);
-  });
+export function ropeDivisors(scaling: Llama3Scaling, rotation: Rotation): number[] {
+  const plain = rotaryFrequencies({ ...rotation, scaling: null });
+  return Array.from(plain, (frequency) => 1 / llama3Scale(frequency, scaling));
 }
 
 /**
  * The scaling that divisors of a file stand for, which hold nothing else of it. `factor` is the
- * largest of them, and two divisors in between give the line on which `s` lies; as the formula
- * does not change when the other three parameters grow alike, `lowFreqFactor` is 1, as in Llama 3.
+ * largest of them, and two divisors in between give the line on which their mixing lies; as the
+ * formula does not change when the other three parameters grow alike, `lowFreqFactor` is 1, as in
+ * Llama 3.
  *
  * @returns `null` where nothing is scaled, undefined where the divisors are no such scaling.
  */
@@ -45,11 +36,13 @@ export function scalingOfDivisors(
 ): RopeScaling | null | undefined {
   if (divisors.every((divisor) => divisor === 1)) return null;
   const factor = divisors.reduce((a, b) => Math.max(a, b), 0);
-  const candidates = [LLAMA_3, ...fitted(divisors, factor, rotation)].map((rest): Llama3 => ({
-    type: "llama3",
-    factor: nearestInteger(factor),
-    ...rest,
-  }));
+  const candidates = [LLAMA_3, ...fitted(divisors, factor, rotation)].map(
+    (rest): Llama3Scaling => ({
+      type: "llama3",
+      factor: nearestInteger(factor),
+      ...rest,
+    }),
+  );
   return candidates.find((candidate) => {
     const expected = ropeDivisors(candidate, rotation);
     return expected.every((value, i) => Math.abs(divisors[i]! - value) <= TOLERANCE * value);
@@ -64,8 +57,9 @@ function fitted(
   divisors: Float32Array,
   factor: number,
   rotation: Rotation,
-): Omit<Llama3, "type" | "factor">[] {
-  const points = frequencies(rotation)
+): Omit<Llama3Scaling, "type" | "factor">[] {
+  const plain = rotaryFrequencies({ ...rotation, scaling: null });
+  const points = Array.from(plain, (frequency) => frequency / (2 * Math.PI)) // turns a position
     .map((x, i) => ({ x, y: (1 / divisors[i]! - 1 / factor) / (1 - 1 / factor) }))
     .filter(({ y }) => y > TOLERANCE && y < 1 - TOLERANCE);
   const [first, last] = [points[0], points.at(-1)];
@@ -81,14 +75,6 @@ function fitted(
       originalMaxSeqLen: nearestInteger(slope / offset),
     },
   ];
-}
-
-/** θ^(−2i / headDim) / 2π: wavelengths per position. */
-function frequencies({ headDim, theta }: Rotation): number[] {
-  return Array.from(
-    { length: headDim / 2 },
-    (_, i) => theta ** ((-2 * i) / headDim) / (2 * Math.PI),
-  );
 }
 
 /** A number as the integer that it is but for rounding. */
