@@ -1,5 +1,5 @@
 import { modelTypeOf } from "../checkpoint/config_json.ts";
-import type { ExportedFile } from "../checkpoint/export_hugging_face.ts";
+import { type ExportedFile, fileOf } from "../checkpoint/exported_file.ts";
 import { encodeFloats, type FloatDtype } from "../checkpoint/float_conversion.ts";
 import { PYTORCH_METADATA, startSafetensors } from "../checkpoint/safetensors_writer.ts";
 import { encodeJson } from "../checkpoint/strict_json.ts";
@@ -76,9 +76,8 @@ export function exportPeft(
     yield header;
     for (const name of names) yield encode(name, values.get(name)!, dtype);
   }
-  const bytes = encodeJson(json, PEFT_CONFIG_FILE);
   return [
-    { name: PEFT_CONFIG_FILE, size: bytes.length, chunks: once(bytes) },
+    fileOf(PEFT_CONFIG_FILE, encodeJson(json, PEFT_CONFIG_FILE)),
     { name: PEFT_WEIGHTS_FILE, size, chunks: chunks() },
   ];
 }
@@ -198,10 +197,4 @@ function encode(
     if (!(error instanceof RangeError)) throw error;
     throw new RangeError(`Cannot write "${name}": ${error.message}`, { cause: error });
   }
-}
-
-async function* once(
-  bytes: Uint8Array<ArrayBuffer>,
-): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
-  yield bytes;
 }
