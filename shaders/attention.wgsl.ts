@@ -18,7 +18,6 @@ import {
   ATTENTION_PARAMS,
   type AttentionConstants,
   dotProduct,
-  each,
   enableSubgroups,
   entryPoint,
   loadsOf,
@@ -31,7 +30,7 @@ import {
 } from "./attention_walk.wgsl.ts";
 import { enableF16, storageBindings } from "./elementwise.wgsl.ts";
 import { kernel, paramsBinding, type Storage } from "./kernel.ts";
-import { wgsl } from "./wgsl.ts";
+import { each, wgsl } from "./wgsl.ts";
 
 const BUFFERS = {
   q: "read", // [numRows · seqLen, numHeads · headDim]

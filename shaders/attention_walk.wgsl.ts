@@ -7,6 +7,7 @@
  */
 
 import type { Storage } from "./kernel.ts";
+import { each } from "./wgsl.ts";
 
 /** `enable subgroups;` where the kernel shares loads by broadcast; goes before all declarations. */
 export function enableSubgroups({ subgroupSize }: AttentionConstants): string {
@@ -33,11 +34,6 @@ export const ATTENTION_PARAMS = {
 
 /** A masked score; finite, since WGSL may assume that no infinity exists. */
 export const MASKED = "-3.4e38";
-
-/** `line(0)` to `line(count - 1)`, joined. */
-export function each(count: number, line: (i: number) => string, separator = "\n"): string {
-  return Array.from({ length: count }, (_, i) => line(i)).join(separator);
-}
 
 /** Elements in one load: vectors of 4 where the head's width allows. */
 function widthOf(headDim: number): 1 | 4 {

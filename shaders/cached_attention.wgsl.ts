@@ -14,7 +14,6 @@ import {
   ATTENTION_PARAMS,
   type AttentionConstants,
   dotProduct,
-  each,
   enableSubgroups,
   entryPoint,
   loadsOf,
@@ -26,7 +25,7 @@ import {
 } from "./attention_walk.wgsl.ts";
 import { enableF16, storageBindings } from "./elementwise.wgsl.ts";
 import { kernel, paramsBinding, type Storage } from "./kernel.ts";
-import { wgsl } from "./wgsl.ts";
+import { each, wgsl } from "./wgsl.ts";
 
 /** How queries and caches are stored; sums are in f32. */
 export interface CacheStorage {

@@ -14,10 +14,11 @@
  * Milakov & Gimelshein, "Online normalizer calculation for softmax", 2018,
  * https://arxiv.org/abs/1805.02867
  */
-import { ATTENTION_PARAMS, each, loadsOf, storageType, vectorType } from "./attention_walk.wgsl.ts";
+import { ATTENTION_PARAMS, loadsOf, storageType, vectorType } from "./attention_walk.wgsl.ts";
 import type { CacheStorage } from "./cached_attention.wgsl.ts";
 import { enableF16, storageBindings } from "./elementwise.wgsl.ts";
 import { paramsBinding } from "./kernel.ts";
+import { each } from "./wgsl.ts";
 
 /** Constants of the kernels that compute parts. */
 export interface DecodeConstants extends CacheStorage {

@@ -7,7 +7,7 @@
  * it would unroll them too: at a width of 64 that takes 11 s on Mesa's driver instead of 0.4 s, for
  * code that is no faster.
  */
-import { each, loadsOf, MASKED, storageType } from "./attention_walk.wgsl.ts";
+import { loadsOf, MASKED, storageType } from "./attention_walk.wgsl.ts";
 import {
   DECODE_BUFFERS,
   DECODE_PARAMS,
@@ -19,7 +19,7 @@ import {
   sumOf,
 } from "./decode_attention.wgsl.ts";
 import { kernel } from "./kernel.ts";
-import { wgsl } from "./wgsl.ts";
+import { each, wgsl } from "./wgsl.ts";
 
 /** Loads of all pairs up to which loops over a head are unrolled. */
 const UNROLLED_LOADS = 8;

@@ -6,7 +6,7 @@
  * 8 lanes a pair find the largest score. One barrier stands before each of three arrays is read; the
  * barriers of the other two come between that and its overwriting.
  */
-import { each, loadsOf, MASKED } from "./attention_walk.wgsl.ts";
+import { loadsOf, MASKED } from "./attention_walk.wgsl.ts";
 import {
   DECODE_BUFFERS,
   DECODE_PARAMS,
@@ -18,7 +18,7 @@ import {
   sumOf,
 } from "./decode_attention.wgsl.ts";
 import { kernel } from "./kernel.ts";
-import { wgsl } from "./wgsl.ts";
+import { each, wgsl } from "./wgsl.ts";
 
 /** Lanes of a workgroup, and keys of a tile. */
 export const DECODE_TILE = 64;

@@ -16,7 +16,7 @@
  */
 import { kernel, paramsBinding, type Storage } from "./kernel.ts";
 import { enableF16 } from "./elementwise.wgsl.ts";
-import { wgsl } from "./wgsl.ts";
+import { each, wgsl } from "./wgsl.ts";
 
 /** Which operand of a product is transposed: none, the second, or the first. */
 export type Layout = "nn" | "nt" | "tn";
@@ -60,17 +60,14 @@ export const MATMUL_PARAMS = {
   cBegin: "u32",
 } as const;
 
-const BUFFERS = { a: "read", b: "read", bias: "read", c: "read_write" } as const;
-
-/** Lines of WGSL, one for each `i` below `count`. */
-export const each = (count: number, line: (i: number) => string): string =>
-  Array.from({ length: count }, (_, i) => line(i)).join("\n      ");
+/** Operands of every matrix product. */
+export const MATMUL_BUFFERS = { a: "read", b: "read", bias: "read", c: "read_write" } as const;
 
 /** `c (+)= a · b (+ bias)`, one register tile a lane. */
 export const matmulFlat = kernel({
   name: "matmulFlat",
   params: MATMUL_PARAMS,
-  buffers: BUFFERS,
+  buffers: MATMUL_BUFFERS,
   code: ({
     layout,
     storage,

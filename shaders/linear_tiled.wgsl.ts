@@ -7,7 +7,12 @@
  * stands before each tile is read and another before it is overwritten.
  */
 import { kernel, paramsBinding } from "./kernel.ts";
-import { enableF16Of, MATMUL_PARAMS, type MatmulConstants } from "./linear_flat.wgsl.ts";
+import {
+  enableF16Of,
+  MATMUL_BUFFERS,
+  MATMUL_PARAMS,
+  type MatmulConstants,
+} from "./linear_flat.wgsl.ts";
 import { wgsl } from "./wgsl.ts";
 
 /** Rows and columns of the outputs that one workgroup of {@linkcode matmulTiled} computes. */
@@ -17,13 +22,11 @@ const DEPTH = 16;
 const LANES = 16;
 const STRIDE = MATMUL_TILE / 4 + 1;
 
-const BUFFERS = { a: "read", b: "read", bias: "read", c: "read_write" } as const;
-
 /** `c (+)= a · b (+ bias)`, 64 × 64 outputs a workgroup of 256. */
 export const matmulTiled = kernel({
   name: "matmulTiled",
   params: MATMUL_PARAMS,
-  buffers: BUFFERS,
+  buffers: MATMUL_BUFFERS,
   code: ({ layout, storage, accumulate, bias }: MatmulConstants) =>
     wgsl`
     ${enableF16Of(storage)}

@@ -122,6 +122,11 @@ export function loadRun(
       ${halves((pair) => `select(${name}Word${pair}, (${name}Word${pair} >> 16u) | (${name}Word${pair + 1} << 16u), ${name}Shift != 0u)`)}`;
 }
 
+/** Element `i` of a run whose vectors are `<name>0` and `<name>1`. */
+export function elementOf(name: string, i: number): string {
+  return `${name}${i >> 2}.${"xyzw"[i & 3]}`;
+}
+
 /** What {@linkcode maskRun} needs: prefixes of both runs, and WGSL of the first element's column. */
 export interface MaskNames {
   readonly from: string;

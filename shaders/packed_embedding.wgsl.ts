@@ -5,10 +5,15 @@
  */
 import { enableF16 } from "./elementwise.wgsl.ts";
 import { kernel, paramsBinding, type Storage } from "./kernel.ts";
-import { each } from "./linear_flat.wgsl.ts";
-import { loadRun, RUN, type WeightConstants, weightFunctions, weightType } from "./packed.wgsl.ts";
-import { elementOf } from "./packed_matmul_flat.wgsl.ts";
-import { wgsl } from "./wgsl.ts";
+import {
+  elementOf,
+  loadRun,
+  RUN,
+  type WeightConstants,
+  weightFunctions,
+  weightType,
+} from "./packed.wgsl.ts";
+import { each, wgsl } from "./wgsl.ts";
 
 const PARAMS = {
   numTokens: "u32",

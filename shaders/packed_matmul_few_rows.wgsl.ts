@@ -2,22 +2,20 @@
  * Products of few rows with packed weights, for GPUs: what a step of decoding does. Reading the
  * weight is all the work, so lanes read it side by side, and each keeps sums of its own; the sums
  * are then added as a tree, whose order is fixed and the same for every row. Layouts and contract
- * are those of `packed_matmul_flat.wgsl.ts`.
+ * are those of `packed_matmul_flat.wgsl.ts`. Of each row:
  *
- *     nt   32 lanes share an output: lane l takes the runs l, l + 32, …
+ *     nt   32 lanes share 2 outputs: lane l takes the runs l, l + 32, …
  *     nn   16 lanes share 8 outputs: lane l takes the rows l, l + 16, … of the weight
  */
-import { each } from "./linear_flat.wgsl.ts";
 import { kernel } from "./kernel.ts";
+import { MATMUL_BUFFERS, MATMUL_PARAMS } from "./linear_flat.wgsl.ts";
 import { loadRun, maskRun, RUN } from "./packed.wgsl.ts";
 import {
-  PACKED_MATMUL_BUFFERS,
-  PACKED_MATMUL_PARAMS,
   packedMatmulBindings,
   type PackedMatmulConstants,
   packedStore,
 } from "./packed_matmul_flat.wgsl.ts";
-import { wgsl } from "./wgsl.ts";
+import { each, wgsl } from "./wgsl.ts";
 
 /** Constants of both kernels. */
 export interface PackedFewRowsConstants extends PackedMatmulConstants {
@@ -68,8 +66,8 @@ function treeSum(count: number, { lanes, stride }: { lanes: number; stride: numb
 /** `c (+)= a · wᵀ (+ bias)` of up to 4 rows a workgroup. */
 export const packedFewRowsNt = kernel({
   name: "packedFewRowsNt",
-  params: PACKED_MATMUL_PARAMS,
-  buffers: PACKED_MATMUL_BUFFERS,
+  params: MATMUL_PARAMS,
+  buffers: MATMUL_BUFFERS,
   code: (constants: PackedFewRowsConstants) => {
     const { tileRows } = constants;
     const element = (i: number) =>
@@ -131,8 +129,8 @@ export const packedFewRowsNt = kernel({
 /** `c (+)= a · w (+ bias)` of up to 2 rows a workgroup. */
 export const packedFewRowsNn = kernel({
   name: "packedFewRowsNn",
-  params: PACKED_MATMUL_PARAMS,
-  buffers: PACKED_MATMUL_BUFFERS,
+  params: MATMUL_PARAMS,
+  buffers: MATMUL_BUFFERS,
   code: (constants: PackedFewRowsConstants) => {
     const { tileRows } = constants;
     const runs = LANES / NN_SLICES;

@@ -9,9 +9,10 @@
  * same bits alone and in any batch. Windows of columns (`aBegin`, `cBegin`) let a weight be
  * multiplied in parts.
  */
-import { each } from "./linear_flat.wgsl.ts";
 import { kernel, paramsBinding } from "./kernel.ts";
+import { MATMUL_BUFFERS, MATMUL_PARAMS } from "./linear_flat.wgsl.ts";
 import {
+  elementOf,
   loadRun,
   maskRun,
   RUN,
@@ -19,7 +20,7 @@ import {
   weightFunctions,
   weightType,
 } from "./packed.wgsl.ts";
-import { wgsl } from "./wgsl.ts";
+import { each, wgsl } from "./wgsl.ts";
 
 /** Constants of all products with packed weights. */
 export interface PackedMatmulConstants extends WeightConstants {
@@ -38,38 +39,15 @@ export interface PackedMatmulFlatConstants extends PackedMatmulConstants {
   readonly subgroupSize: number;
 }
 
-/** Rows of `a` and `c` are `aStride` and `cStride` elements apart; their columns begin at …Begin. */
-export const PACKED_MATMUL_PARAMS = {
-  numRows: "u32",
-  numColumns: "u32",
-  depth: "u32",
-  aStride: "u32",
-  aBegin: "u32",
-  cStride: "u32",
-  cBegin: "u32",
-} as const;
-
-export const PACKED_MATMUL_BUFFERS = {
-  a: "read",
-  b: "read",
-  bias: "read",
-  c: "read_write",
-} as const;
-
 /** Declarations that all products with packed weights begin with. */
 export function packedMatmulBindings(constants: WeightConstants): string {
-  return `${paramsBinding(PACKED_MATMUL_PARAMS)}
+  return `${paramsBinding(MATMUL_PARAMS)}
     @group(0) @binding(1) var<storage, read> a: array<f32>;                     // [numRows, aStride]
     @group(0) @binding(2) var<storage, read> b: array<${weightType(constants)}>; // packed
     @group(0) @binding(3) var<storage, read> bias: array<f32>;                  // [cStride]
     @group(0) @binding(4) var<storage, read_write> c: array<f32>;               // [numRows, cStride]
 
     ${weightFunctions(constants)}`;
-}
-
-/** Element `i` of a run whose vectors are `<name>0` and `<name>1`. */
-export function elementOf(name: string, i: number): string {
-  return `${name}${i >> 2}.${"xyzw"[i & 3]}`;
 }
 
 /** Stores `value` at row `m` and column `n`, both of the product. */
@@ -122,8 +100,8 @@ function storeColumn(
 /** `c (+)= a · wᵀ (+ bias)`: a lane owns `tileRows` × `tileColumns` outputs. */
 export const packedMatmulNtFlat = kernel({
   name: "packedMatmulNtFlat",
-  params: PACKED_MATMUL_PARAMS,
-  buffers: PACKED_MATMUL_BUFFERS,
+  params: MATMUL_PARAMS,
+  buffers: MATMUL_BUFFERS,
   code: (constants: PackedMatmulFlatConstants & { readonly tileColumns: number }) => {
     const { alignment, tileRows, tileColumns, subgroupSize } = constants;
     const shared = subgroupSize > 0;
@@ -179,8 +157,8 @@ export const packedMatmulNtFlat = kernel({
 /** `c (+)= a · w (+ bias)`: a lane owns `tileRows` × 8 outputs, one run of every row of `w`. */
 export const packedMatmulNnFlat = kernel({
   name: "packedMatmulNnFlat",
-  params: PACKED_MATMUL_PARAMS,
-  buffers: PACKED_MATMUL_BUFFERS,
+  params: MATMUL_PARAMS,
+  buffers: MATMUL_BUFFERS,
   code: (constants: PackedMatmulFlatConstants) => {
     const { tileRows, subgroupSize } = constants;
     const shared = subgroupSize > 0;

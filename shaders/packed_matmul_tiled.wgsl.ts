@@ -9,10 +9,9 @@
  * stands before the tiles are read and another before they are overwritten.
  */
 import { kernel } from "./kernel.ts";
+import { MATMUL_BUFFERS, MATMUL_PARAMS } from "./linear_flat.wgsl.ts";
 import { loadRun, maskRun, RUN } from "./packed.wgsl.ts";
 import {
-  PACKED_MATMUL_BUFFERS,
-  PACKED_MATMUL_PARAMS,
   packedMatmulBindings,
   type PackedMatmulConstants,
   packedStore,
@@ -66,8 +65,8 @@ function stageNn(constants: PackedMatmulConstants): string {
 /** `c (+)= a · wᵀ (+ bias)` or `c (+)= a · w (+ bias)`, 64 × 64 outputs a workgroup of 256. */
 export const packedMatmulTiled = kernel({
   name: "packedMatmulTiled",
-  params: PACKED_MATMUL_PARAMS,
-  buffers: PACKED_MATMUL_BUFFERS,
+  params: MATMUL_PARAMS,
+  buffers: MATMUL_BUFFERS,
   code: (constants: PackedTiledConstants) => wgsl`
     ${packedMatmulBindings(constants)}
 

@@ -3,11 +3,12 @@
  *
  *     y[j] = x[rows[j]] · weight[tokens[j]] − lse[rows[j]]      lse = top + log(total)
  *
- * One lane a pair; the dot product adds in ascending order, as the matrix product does.
+ * One lane a pair; the dot product adds in ascending order. So do matrix products, except that of
+ * up to 8 rows in the tiled variant, which adds as a tree: its logits may round differently.
  */
 import { kernel, paramsBinding } from "./kernel.ts";
-import { each } from "./linear_flat.wgsl.ts";
 import {
+  elementOf,
   loadRun,
   maskRun,
   RUN,
@@ -15,8 +16,7 @@ import {
   weightFunctions,
   weightType,
 } from "./packed.wgsl.ts";
-import { elementOf } from "./packed_matmul_flat.wgsl.ts";
-import { wgsl } from "./wgsl.ts";
+import { each, wgsl } from "./wgsl.ts";
 
 const PARAMS = {
   numPairs: "u32",
