@@ -16,7 +16,7 @@ import {
   type PromptSource,
 } from "./prompts.ts";
 import { groupsOf, type Located, type RecordId } from "./records.ts";
-import { type AskedSampling, chooseSampling } from "./sampling.ts";
+import { type AskedSampling, chooseSampling } from "../../model/generate/choose_sampling.ts";
 
 /** What `tenure generate` is asked to do. */
 export interface GenerateRequest extends ModelRequest {

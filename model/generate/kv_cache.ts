@@ -42,6 +42,11 @@ export class KvCache {
       `keys and values of ${numRows} × ${capacity} tokens`,
     );
     const width = config.numKvHeads * config.headDim;
+    if (4 * numPlaces * width > gpu.maxBindingBytes) {
+      throw new RangeError(
+        `Cannot keep keys and values of ${numRows} × ${capacity} tokens: those of a block must fit ${gpu.maxBindingBytes} bytes on this device, got ${4 * numPlaces * width}; use shorter texts`,
+      );
+    }
     const tensor = (label: string) => gpu.tensor([numPlaces, width], { label, purpose: "cache" });
     this.#gpu = gpu;
     this.numRows = numRows;
@@ -67,6 +72,14 @@ export class KvCache {
     }
     this.ends.buffer?.destroy();
   }
+}
+
+/** Rows of so many places that a device can hold, as far as its memory is known. */
+export function rowsThatFit(gpu: Gpu, config: ModelConfig, capacity: number): number {
+  const row = cacheBytes(config, { numRows: 1, capacity });
+  const bound = 4 * capacity * config.numKvHeads * config.headDim;
+  const free = gpu.maxMemoryBytes - gpu.allocatedBytes;
+  return Math.floor(Math.min(free / row, gpu.maxBindingBytes / bound));
 }
 
 /** Bytes that a cache takes. */

@@ -4,6 +4,7 @@ import { Plan, submitAndRead } from "../../engine/plan.ts";
 import { Tape } from "../../engine/tape.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { childrenOf } from "../token_tree.ts";
+import type { ModelConfig } from "../transformer/config.ts";
 import type { Transformer } from "../transformer/transformer.ts";
 import { windowStarts } from "../transformer/inputs.ts";
 import { CachedInputs, type Span, textSpan } from "./cached_inputs.ts";
@@ -184,21 +185,13 @@ export class Scorer {
         `Cannot score at once: at most ${numRows} prefixes fit, got ${laid.length}`,
       );
     }
-    const { maxSeqLen } = this.#model.config;
-    for (const { request, continuations, inner } of laid) {
-      const { length } = request.prefix;
-      if (length === 0) {
-        throw new RangeError(
-          "Cannot score continuations: the prefix must have at least one token, got none; begin it with the model's begin token",
-        );
-      }
-      const deepest = continuations.tree.depths.reduce((most, depth) => Math.max(most, depth), 1);
-      if (length + deepest - 1 > maxSeqLen || length + inner.length > capacity) {
-        throw new RangeError(
-          `Cannot score continuations: prefix and continuation must fit the model's ${maxSeqLen} tokens, ` +
-            `and the tree of continuations ${capacity} places, got a prefix of ${length}, a longest continuation of ${deepest} and ${inner.length} nodes`,
-        );
-      }
+    for (const { request, inner } of laid) {
+      checkRequest(request, this.#model.config);
+      const places = request.prefix.length + inner.length;
+      if (places <= capacity) continue;
+      throw new RangeError(
+        `Cannot score continuations: prefix and tree must fit ${capacity} places, got ${places}`,
+      );
     }
   }
 
@@ -214,6 +207,34 @@ export class Scorer {
     }
     this.#plans.clear();
   }
+}
+
+/**
+ * Checks that a model can read a prefix and each continuation.
+ *
+ * @throws {RangeError} If the prefix is empty, a token is none of the model's, or they are too long.
+ */
+export function checkRequest(
+  { prefix, continuations }: ScoreRequest,
+  { maxSeqLen, vocabSize }: Pick<ModelConfig, "maxSeqLen" | "vocabSize">,
+): void {
+  if (prefix.length === 0) {
+    throw new RangeError(
+      "Cannot score continuations: the prefix must have at least one token, got none; begin it with the model's begin token",
+    );
+  }
+  for (const tokens of [prefix, ...continuations]) {
+    const stranger = tokens.find((token) => token >= vocabSize);
+    if (stranger === undefined) continue;
+    throw new RangeError(
+      `Cannot score continuations: tokens must be below the model's ${vocabSize}, got ${stranger}`,
+    );
+  }
+  const longest = continuations.reduce((most, { length }) => Math.max(most, length), 1);
+  if (prefix.length + longest - 1 <= maxSeqLen) return;
+  throw new RangeError(
+    `Cannot score continuations: prefix and continuation must fit the model's ${maxSeqLen} tokens, got a prefix of ${prefix.length} and a longest continuation of ${longest}`,
+  );
 }
 
 /** Places that a prefix and the tree of its continuations take. */

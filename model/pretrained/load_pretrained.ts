@@ -1,3 +1,4 @@
+import { chatTemplateOf } from "../../data/chat_template.ts";
 import { Tokenizer } from "../../data/tokenizer/tokenizer.ts";
 import { Gpu } from "../../engine/gpu.ts";
 import type { FileSet } from "../checkpoint/byte_source.ts";
@@ -32,7 +33,8 @@ export interface LoadPretrainedOptions extends LoadOptions, UrlOptions {
  * @param source Files or a URL. Nothing is sent anywhere but requests for the URL's files.
  * @param options Where to, and how weights are held.
  * @throws {SyntaxError} If a file is missing, malformed or of a kind that is not supported.
- * @throws {RangeError} If the model does not fit the device, with the estimate.
+ * @throws {RangeError} If the model does not fit the device, with the estimate where its memory is
+ *   known (`GpuOptions.maxMemoryBytes`), and else as soon as the device says so.
  *
  * @example
  * ```ts ignore
@@ -49,13 +51,13 @@ export async function loadPretrained(
   const gpu = options.gpu ?? (await openOwnGpu());
   const transformer = await loadTransformer(gpu, stored, options);
   const { generation, tokenizerConfig } = stored;
-  const chatTemplate = tokenizerConfig?.["chat_template"];
+  const chatTemplate = chatTemplateOf(tokenizerConfig ?? {});
   return new TextModel({
     gpu,
     transformer,
     tokenizer,
     ...(generation !== undefined && { generation }),
-    ...(typeof chatTemplate === "string" && { chatTemplate }),
+    ...(chatTemplate !== undefined && { chatTemplate }),
   });
 }
 

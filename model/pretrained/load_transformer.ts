@@ -26,6 +26,14 @@ export interface LoadOptions {
    * @default {"f32"}
    */
   readonly dtype?: WeightDType;
+  /**
+   * Longest text to be read, to take less memory than the model's own context. That is cut, too,
+   * where its rotary table would not fit one binding of the device (262,144 positions of heads of
+   * 128 in 128 MiB); learned positions are never cut, nor is a model that is trained.
+   *
+   * @default {the model's own}
+   */
+  readonly maxSeqLen?: number;
   /** Whether all weights are to be trained, which needs f32. @default {false} */
   readonly trainable?: boolean;
   readonly onProgress?: (progress: LoadProgress) => void;
@@ -58,35 +66,56 @@ export async function loadTransformer(
       `Cannot train all weights of "${stored.name}": they must be held as f32, got ${dtype}; train adapters instead, or load as f32`,
     );
   }
-  const { config } = stored;
+  const config = trainable ? stored.config : contextFor(gpu, stored.config, options);
   const totalBytes = weightBytes(config, dtype);
-  gpu.checkFits(totalBytes, `the weights of "${stored.name}" as ${dtype}`);
+  gpu.checkFits(totalBytes + tableBytes(config), `the weights of "${stored.name}" as ${dtype}`);
   const tensors = new Map<string, Tensor>();
   const parameters: Parameter[] = [];
   let [loadedBytes, inFlight] = [0, 0];
-  for (const [label, weight] of stored.weights) {
-    signal?.throwIfAborted();
-    const held = dtypeOf(label, weight.shape, dtype);
-    const values = valuesOf(await weight.read(), held);
-    const { shape } = weight;
-    if (trainable) {
-      const parameter = gpu.parameter(shape, { label, values });
-      parameters.push(parameter);
-      tensors.set(label, parameter);
-    } else {
-      tensors.set(label, gpu.tensor(shape, { label, purpose: "weights", dtype: held, values }));
+  try {
+    for (const [label, weight] of stored.weights) {
+      signal?.throwIfAborted();
+      const held = dtypeOf(label, weight.shape, dtype);
+      const values = valuesOf(await weight.read(), held);
+      const { shape } = weight;
+      if (trainable) {
+        const parameter = gpu.parameter(shape, { label, values });
+        parameters.push(parameter);
+        tensors.set(label, parameter);
+      } else {
+        tensors.set(label, gpu.tensor(shape, { label, purpose: "weights", dtype: held, values }));
+      }
+      const bytes = bytesOf({ shape, dtype: held });
+      loadedBytes += bytes;
+      inFlight += bytes;
+      if (inFlight > BYTES_IN_FLIGHT) {
+        await gpu.finish(); // the queue keeps a copy of what is written until then
+        inFlight = 0;
+      }
+      onProgress?.({ label, loadedBytes, totalBytes });
     }
-    const bytes = bytesOf({ shape, dtype: held });
-    loadedBytes += bytes;
-    inFlight += bytes;
-    if (inFlight > BYTES_IN_FLIGHT) {
-      await gpu.finish(); // the queue keeps a copy of what is written until then
-      inFlight = 0;
-    }
-    onProgress?.({ label, loadedBytes, totalBytes });
+    await gpu.finish();
+    return new Transformer(gpu, config, { tensors, parameters });
+  } catch (error) {
+    for (const { buffer } of tensors.values()) buffer?.destroy();
+    throw error;
   }
-  await gpu.finish();
-  return new Transformer(gpu, config, { tensors, parameters });
+}
+
+/** A configuration whose context is as long as asked and as the device can tabulate. */
+function contextFor(
+  gpu: Gpu,
+  config: ModelConfig,
+  { maxSeqLen = Infinity }: Pick<LoadOptions, "maxSeqLen">,
+): ModelConfig {
+  if (config.position !== "rotary") return config;
+  const bound = Math.floor(gpu.maxBindingBytes / (4 * config.headDim));
+  return { ...config, maxSeqLen: Math.min(config.maxSeqLen, maxSeqLen, bound) };
+}
+
+/** Bytes of the table of rotary positions. */
+function tableBytes({ position, maxSeqLen, headDim }: ModelConfig): number {
+  return position === "rotary" ? 4 * maxSeqLen * headDim : 0;
 }
 
 /** Bytes that the weights of a model take on the device. */

@@ -1,20 +1,34 @@
-import { TextStream } from "../../data/tokenizer/text_stream.ts";
 import type { Tokenizer } from "../../data/tokenizer/tokenizer.ts";
 import type { Gpu } from "../../engine/gpu.ts";
 import type { SamplerSettings } from "../../engine/ops/sampling.ts";
 import type { Generation } from "../checkpoint/generation_config.ts";
 import { Embedder, type EmbedOptions } from "../generate/embed.ts";
-import { type GeneratedStep, Generator } from "../generate/generator.ts";
-import { type ContinuationScores, placesOf, Scorer, type ScoreRequest } from "../generate/score.ts";
+import { chooseSampling } from "../generate/choose_sampling.ts";
+import { Generator } from "../generate/generator.ts";
+import { type KvCacheSizes, rowsThatFit } from "../generate/kv_cache.ts";
+import {
+  checkRequest,
+  type ContinuationScores,
+  placesOf,
+  Scorer,
+  type ScoreRequest,
+} from "../generate/score.ts";
 import { StopStrings } from "../generate/stop_strings.ts";
 import type { Transformer } from "../transformer/transformer.ts";
+import { GeneratedText, type GenerateEvent } from "./generated_text.ts";
+import { Pool } from "./pool.ts";
+
+export type { FinishReason, GenerateEvent } from "./generated_text.ts";
 
 /** Text, or its tokens as they are. */
 export type Prompt = string | Uint32Array;
 
-/** Options of {@linkcode TextModel.generate}; settings of the sampler are those of each prompt. */
+/**
+ * Options of {@linkcode TextModel.generate}. Settings of the sampler that are absent are those of the
+ * model's `generation_config.json`; where that does not sample, the most probable token is taken.
+ */
 export interface GenerateOptions extends SamplerSettings {
-  /** Tokens per prompt at most. @default {128} */
+  /** Tokens per prompt at most. @default {as the model's files say, or 128} */
   readonly maxNewTokens?: number;
   /** Strings that end a text and are left out of it. */
   readonly stop?: readonly string[];
@@ -23,22 +37,6 @@ export interface GenerateOptions extends SamplerSettings {
   readonly signal?: AbortSignal;
   /** Called once the kernels of some prompts are compiled, before these are read; for timing. */
   readonly onCompiled?: () => void;
-}
-
-/** Why a text ended: at an end token, at a stop string, or at a limit of tokens. */
-export type FinishReason = "end" | "stop" | "length";
-
-/** A token of one of several texts. */
-export interface GenerateEvent {
-  /** Index of the prompt. */
-  readonly row: number;
-  readonly token: number;
-  /** In the model's own distribution, before temperature and the like. */
-  readonly logProbability: number;
-  /** Text that has become final with this token, perhaps none. */
-  readonly text: string;
-  /** Set with the last token of a text. */
-  readonly finish?: FinishReason;
 }
 
 /** What {@linkcode TextModel} is made of. */
@@ -55,6 +53,15 @@ export interface TextModelParts {
 const MOST_ROWS = 8;
 /** Fewest places that a cache is made for. */
 const LEAST_PLACES = 64;
+/** Tokens of a text at most, where neither options nor the model's files say. */
+const MAX_NEW_TOKENS = 128;
+
+/** What the prompts of one pass share. */
+interface GroupOptions {
+  readonly maxNewTokens: number;
+  readonly sizes: KvCacheSizes;
+  readonly firstRow: number;
+}
 
 /**
  * A transformer with its tokenizer: text in, text or probabilities out.
@@ -113,9 +120,16 @@ export class TextModel {
     prompts: readonly Prompt[],
     options: GenerateOptions = {},
   ): AsyncGenerator<GenerateEvent> {
-    for (let begin = 0; begin < prompts.length; begin += MOST_ROWS) {
-      const group = prompts.slice(begin, begin + MOST_ROWS).map((prompt) => this.encode(prompt));
-      yield* this.#generateGroup(group, begin, options);
+    const maxNewTokens = options.maxNewTokens ?? this.generation?.maxNewTokens ?? MAX_NEW_TOKENS;
+    const { maxSeqLen } = this.transformer.config;
+    const lengthOf = ({ length }: Uint32Array) => Math.min(maxSeqLen, length + maxNewTokens);
+    const encoded = prompts.map((prompt) => this.encode(prompt));
+    encoded.forEach((prompt, row) => this.#checkPrompt(prompt, { row, maxNewTokens }));
+    for (let begin = 0; begin < encoded.length;) {
+      const sizes = this.#sizesFor(encoded.slice(begin, begin + MOST_ROWS).map(lengthOf));
+      const group = encoded.slice(begin, begin + sizes.numRows);
+      yield* this.#generateGroup(group, { ...options, maxNewTokens, sizes, firstRow: begin });
+      begin += group.length;
     }
   }
 
@@ -123,8 +137,9 @@ export class TextModel {
    * Scores continuations of a text, the text read once.
    *
    * @param prefix Text or tokens that all continuations follow.
-   * @param continuations Text or tokens; text is cut into tokens together with the prefix, as the
-   *   model has read it in training.
+   * @param continuations Text or tokens. Text is cut into tokens together with the prefix, as the
+   *   model has read it in training; where the prefix's last token would not stay as it is, or the
+   *   prefix comes as tokens, it is cut on its own, as text that goes on.
    * @returns Log-probability of each token of each continuation.
    * @throws {RangeError} If the prefix has no tokens, or prefix and continuations do not fit.
    */
@@ -137,14 +152,12 @@ export class TextModel {
   async scoreBatch(
     requests: readonly { readonly prefix: Prompt; readonly continuations: readonly Prompt[] }[],
   ): Promise<ContinuationScores[]> {
+    const encoded = requests.map((one) => this.encodeContinuations(one));
+    for (const request of encoded) checkRequest(request, this.transformer.config);
     const scores: ContinuationScores[] = [];
-    for (let begin = 0; begin < requests.length; begin += MOST_ROWS) {
-      const group = requests
-        .slice(begin, begin + MOST_ROWS)
-        .map((one) => this.encodeContinuations(one));
-      const capacity = places(Math.max(...group.map((request) => placesOf(request))));
-      const numRows = powerOfTwo(group.length);
-      const sizes = { numRows, capacity };
+    for (let begin = 0; begin < encoded.length;) {
+      const sizes = this.#sizesFor(encoded.slice(begin, begin + MOST_ROWS).map(placesOf));
+      const group = encoded.slice(begin, begin + sizes.numRows);
       const make = () => new Scorer(this.gpu, this.transformer, sizes);
       const scorer = this.#scorers.take(sizes, make);
       try {
@@ -152,6 +165,7 @@ export class TextModel {
       } finally {
         this.#scorers.give(sizes, scorer);
       }
+      begin += group.length;
     }
     return scores;
   }
@@ -168,31 +182,23 @@ export class TextModel {
 
   async *#generateGroup(
     prompts: readonly Uint32Array[],
-    firstRow: number,
-    options: GenerateOptions,
+    options: GenerateOptions & GroupOptions,
   ): AsyncGenerator<GenerateEvent> {
-    const { maxNewTokens = 128, stop = [], signal, seed = 0, onCompiled } = options;
+    const { maxNewTokens, sizes, firstRow, stop = [], signal, onCompiled } = options;
     const endTokens = options.endTokens ?? this.endTokens;
     const { maxSeqLen } = this.transformer.config;
-    const longest = Math.max(...prompts.map(({ length }) => length));
-    const sizes = {
-      numRows: powerOfTwo(prompts.length),
-      capacity: Math.min(maxSeqLen, places(longest + maxNewTokens)),
-    };
+    const { settings } = chooseSampling(options, this.generation);
     const texts = prompts.map((prompt, index) => {
       const limit = Math.min(maxNewTokens, maxSeqLen - prompt.length);
-      return new GeneratedText(firstRow + index, {
-        stream: new TextStream(this.tokenizer, { after: prompt, skipSpecialTokens: true }),
-        stops: new StopStrings(stop),
-        limit,
-        endTokens,
-      });
+      const stops = new StopStrings(stop);
+      const { tokenizer } = this;
+      return new GeneratedText(firstRow + index, { tokenizer, prompt, stops, limit, endTokens });
     });
     const make = () => new Generator(this.gpu, this.transformer, sizes);
     const generator = this.#generators.take(sizes, make);
     const requests = prompts.map((prompt, index) => ({
       prompt,
-      settings: { ...options, seed: seed + firstRow + index },
+      settings: { ...settings, seed: (settings.seed ?? 0) + firstRow + index },
     }));
     const maxSteps = Math.max(...texts.map(({ limit }) => limit));
     const limits = { maxSteps, endTokens, ...(onCompiled !== undefined && { onCompiled }) };
@@ -207,6 +213,32 @@ export class TextModel {
     } finally {
       this.#generators.give(sizes, generator);
     }
+  }
+
+  /** Rows of a cache that fits the device, and the places of each. */
+  #sizesFor(lengths: readonly number[]): { numRows: number; capacity: number } {
+    const { gpu, transformer } = this;
+    for (let numRows = powerOfTwo(lengths.length); ; numRows /= 2) {
+      const capacity = powerOfTwo(Math.max(LEAST_PLACES, ...lengths.slice(0, numRows)));
+      const sizes = { numRows, capacity };
+      if (numRows === 1 || rowsThatFit(gpu, transformer.config, capacity) >= numRows) return sizes;
+    }
+  }
+
+  #checkPrompt(
+    { length }: Uint32Array,
+    { row, maxNewTokens }: { readonly row: number; readonly maxNewTokens: number },
+  ): void {
+    if (!Number.isSafeInteger(maxNewTokens) || maxNewTokens < 1) {
+      throw new RangeError(
+        `Cannot generate: maxNewTokens must be a positive integer, got ${maxNewTokens}`,
+      );
+    }
+    const { maxSeqLen } = this.transformer.config;
+    if (length > 0 && length < maxSeqLen) return;
+    throw new RangeError(
+      `Cannot go on with prompt ${row}: it must have 1 to ${maxSeqLen - 1} tokens, so that the model's context of ${maxSeqLen} has room for one more, got ${length}`,
+    );
   }
 
   /** Tokens that end a text, by the model's own files. */
@@ -225,111 +257,28 @@ export class TextModel {
     readonly continuations: readonly Prompt[];
   }): ScoreRequest {
     const begin = this.encode(prefix);
+    const isText = begin.some((token) => token !== this.tokenizer.beginId);
+    const alone = (text: string) => this.tokenizer.encode(text, { continues: isText });
     return {
       prefix: begin,
       continuations: continuations.map((continuation) => {
         if (typeof continuation !== "string") return continuation;
-        if (typeof prefix !== "string") return this.tokenizer.encode(continuation);
+        if (typeof prefix !== "string") return alone(continuation);
         const whole = this.encode(prefix + continuation);
         const goesOn = begin.every((token, index) => whole[index] === token);
-        return goesOn ? whole.subarray(begin.length) : this.tokenizer.encode(continuation);
+        return goesOn ? whole.subarray(begin.length) : alone(continuation);
       }),
     };
   }
 
-  /** Frees the memory of plans and caches; the weights go with the device. */
+  /** Frees the memory of plans, caches and weights, once calls under way have ended. */
   destroy(): void {
+    this.transformer.destroy();
     this.#generators.destroy();
     this.#scorers.destroy();
   }
 }
 
-/** One text on its way. */
-class GeneratedText {
-  readonly limit: number;
-  isFinished: boolean;
-  readonly #row: number;
-  readonly #stream: TextStream;
-  readonly #stops: StopStrings;
-  readonly #endTokens: ReadonlySet<number>;
-  #numTokens = 0;
-
-  constructor(
-    row: number,
-    options: {
-      readonly stream: TextStream;
-      readonly stops: StopStrings;
-      readonly limit: number;
-      readonly endTokens: readonly number[];
-    },
-  ) {
-    this.#row = row;
-    this.#stream = options.stream;
-    this.#stops = options.stops;
-    this.limit = options.limit;
-    this.isFinished = options.limit <= 0;
-    this.#endTokens = new Set(options.endTokens);
-  }
-
-  push({ tokens, logProbabilities }: GeneratedStep, index: number): GenerateEvent {
-    const token = tokens[index]!;
-    this.#numTokens += 1;
-    const isEnd = this.#endTokens.has(token);
-    const { text, stopped } = this.#stops.push(
-      isEnd ? this.#stream.end() : this.#stream.push(token),
-    );
-    const isFull = this.#numTokens === this.limit;
-    const finish = stopped ? "stop" : isEnd ? "end" : isFull ? "length" : undefined;
-    this.isFinished = finish !== undefined;
-    const event = { row: this.#row, token, logProbability: logProbabilities[index]! };
-    if (finish === undefined) return { ...event, text };
-    const rest = stopped ? "" : this.#rest(isEnd);
-    return { ...event, text: text + rest, finish };
-  }
-
-  /** What is left once the last token has come. */
-  #rest(isEnd: boolean): string {
-    const last = isEnd ? { text: "", stopped: false } : this.#stops.push(this.#stream.end());
-    return last.text + (last.stopped ? "" : this.#stops.end());
-  }
-}
-
-/** Most sizes of which something is kept for the next call. */
-const MOST_IDLE = 2;
-
-/** Things of a size that are made once and used by one caller at a time; the latest are kept. */
-class Pool<T extends { destroy(): void }> {
-  readonly #idle = new Map<string, T>();
-
-  take(sizes: object, make: () => T): T {
-    const key = JSON.stringify(sizes);
-    const kept = this.#idle.get(key);
-    this.#idle.delete(key);
-    return kept ?? make();
-  }
-
-  give(sizes: object, thing: T): void {
-    const key = JSON.stringify(sizes);
-    this.#idle.get(key)?.destroy();
-    this.#idle.delete(key);
-    this.#idle.set(key, thing);
-    for (const [oldest, idle] of this.#idle) {
-      if (this.#idle.size <= MOST_IDLE) break;
-      idle.destroy();
-      this.#idle.delete(oldest);
-    }
-  }
-
-  destroy(): void {
-    for (const thing of this.#idle.values()) thing.destroy();
-    this.#idle.clear();
-  }
-}
-
 function powerOfTwo(length: number): number {
   return 2 ** Math.ceil(Math.log2(length));
-}
-
-function places(length: number): number {
-  return powerOfTwo(Math.max(LEAST_PLACES, length));
 }

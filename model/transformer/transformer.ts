@@ -110,6 +110,12 @@ export class Transformer {
     return [...this.tensors.values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   }
 
+  /** Frees the weights, those of adapters too; other models that share them go with them. */
+  destroy(): void {
+    for (const { buffer } of [...this.tensors.values(), ...this.parameters]) buffer?.destroy();
+    this.rotaryTable?.buffer?.destroy();
+  }
+
   /** Every weight by label, none of which is trained: what adapters stand on. */
   frozenTensors(): Map<string, Tensor> {
     const freeze = ({ shape, dtype, purpose, label, buffer }: Tensor): Tensor => {

@@ -6,7 +6,7 @@ import { after, test } from "node:test";
 import { EXIT } from "../../cli/platform/errors.ts";
 import { folderFiles } from "../../cli/platform/model_folder.ts";
 import { generate, type GeneratedText, type GenerateRequest } from "../../cli/run/generate.ts";
-import { chooseSampling } from "../../cli/run/sampling.ts";
+import { chooseSampling } from "../../model/generate/choose_sampling.ts";
 import { loadPretrained } from "../../model/pretrained/load_pretrained.ts";
 import { SMALL, WEIGHTS } from "../pretrained/small_model.ts";
 import { openGpu } from "../support.ts";

@@ -65,14 +65,14 @@ test("pipeline() compiles a kernel once for each choice of constants", async () 
     const tape = new Tape(opened);
     let x = opened.tensor([numAdds + 1], { label: "x" }) as ReturnType<typeof add>;
     for (let i = 0; i < numAdds; i++) x = add(tape, x, x);
-    await new Plan(opened, tape).compile();
+    await new Plan(opened, tape, { keep: [x] }).compile();
     return tape;
   };
   await Promise.all([compile(3), compile(5)]);
   assert.equal(compiled, 1);
   const tape = await compile(1);
-  activation(tape, opened.tensor([2], { label: "x" }), "silu");
-  await new Plan(opened, tape).compile();
+  const y = activation(tape, opened.tensor([2], { label: "x" }), "silu");
+  await new Plan(opened, tape, { keep: [y] }).compile();
   assert.equal(compiled, 2);
   opened.destroy();
 });
@@ -95,8 +95,8 @@ test("halves on a device without shader-f16 are refused by name", async () => {
   } as unknown as GPUAdapter);
   const tape = new Tape(plain);
   const x = plain.tensor([2], { label: "x", dtype: "f16" });
-  add(tape, x, x);
-  await assert.rejects(new Plan(plain, tape).compile(), {
+  const y = add(tape, x, x);
+  await assert.rejects(new Plan(plain, tape, { keep: [y] }).compile(), {
     name: "Error",
     message:
       "Cannot compile add for halves: the device must have shader-f16, got an old GPU; use f32",

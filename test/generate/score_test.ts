@@ -122,7 +122,7 @@ test("what does not fit is refused with the sizes", async () => {
   });
   await assert.rejects(scorer.score([{ prefix: long, continuations: [list(1, 2, 3)] }]), {
     name: "RangeError",
-    message: /must fit the model's 16 tokens.*got a prefix of 15, a longest continuation of 3/,
+    message: /must fit the model's 16 tokens, got a prefix of 15 and a longest continuation of 3$/,
   });
   await assert.rejects(scorer.score([REQUESTS[0]!, REQUESTS[1]!]), {
     name: "RangeError",

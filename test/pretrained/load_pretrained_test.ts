@@ -129,7 +129,27 @@ test("loading tells how far it is, and can be stopped", async () => {
   const controller = new AbortController();
   const onProgress = () => controller.abort(new Error("enough"));
   const stopped = loadPretrained(files, { gpu, onProgress, signal: controller.signal });
+  const before = gpu.allocatedBytes;
   await assert.rejects(stopped, { message: "enough" });
+  assert.equal(gpu.allocatedBytes, before, "what was loaded is freed");
+});
+
+test("a context is cut as asked, and to what the device can tabulate; destroy() frees all", async () => {
+  const files = folderOf(await smallFiles({ config: { ...SMALL, maxSeqLen: 4_000_000 } }));
+  const before = gpu.allocatedBytes;
+  const asked = await loadPretrained(files, { gpu, maxSeqLen: 100 });
+  assert.equal(asked.transformer.config.maxSeqLen, 100);
+  await assert.rejects(asked.score(new Uint32Array(101), [" a"]), {
+    message: /model's 100 tokens/,
+  });
+  const own = await loadPretrained(files, { gpu });
+  const bound = gpu.maxBindingBytes / (4 * SMALL.headDim);
+  assert.equal(own.transformer.config.maxSeqLen, Math.min(4_000_000, bound));
+  assert.deepEqual(await fullLogits(gpu, own.transformer, TEXT), expected);
+  await own.score("the", [" cook"]);
+  own.destroy();
+  asked.destroy();
+  assert.equal(gpu.allocatedBytes, before);
 });
 
 test("a model that the device cannot hold is refused with the estimate, before it is read", async () => {

@@ -74,11 +74,16 @@ test("a text goes on to the end of the model's context, and no further", async (
   assert.equal(events!.length, 3);
   assert.equal(events!.at(-1)!.finish, "length");
   const full = new Uint32Array(SMALL.maxSeqLen);
-  assert.deepEqual(await generate([full], SAMPLED), [[]], "a full context has no room");
-  await assert.rejects(generate([new Uint32Array(SMALL.maxSeqLen + 1)], SAMPLED), {
+  await assert.rejects(generate([prompt, full], SAMPLED), {
     name: "RangeError",
-    message: /^Cannot go on with prompt 0: it must have 1 to 64 tokens, got 65$/,
+    message: /^Cannot go on with prompt 1: it must have 1 to 63 tokens, so that .* got 64$/,
   });
+  for (const maxNewTokens of [0, 1.5, NaN]) {
+    await assert.rejects(generate(["the"], { maxNewTokens }), {
+      name: "RangeError",
+      message: `Cannot generate: maxNewTokens must be a positive integer, got ${maxNewTokens}`,
+    });
+  }
 });
 
 test("an abort stops generation with its reason", async () => {
@@ -134,6 +139,62 @@ test("texts become vectors of the model's width", async () => {
     [SMALL.dModel, SMALL.dModel],
   );
   assert.notDeepEqual(vectors[0], vectors[1]);
+});
+
+test("the model's own files say how tokens are drawn, unless told otherwise", async () => {
+  const generation = { endTokens: [], doSample: true, temperature: 1, maxNewTokens: 5 };
+  const files = folderOf(await smallFiles({ generation }));
+  const drawing = await loadPretrained(files, { gpu });
+  const texts = async (options: GenerateOptions) => {
+    const tokens: number[] = [];
+    const all = { endTokens: [], ...options };
+    for await (const { token } of drawing.generateBatch(["the cook"], all)) tokens.push(token);
+    return tokens;
+  };
+  const [one, other, greedy] = [
+    await texts({ seed: 1 }),
+    await texts({ seed: 2 }),
+    await texts({ temperature: 0 }),
+  ];
+  assert.equal(one.length, 5);
+  assert.notDeepEqual(one, other);
+  assert.deepEqual(await texts({ temperature: 0, seed: 2 }), greedy);
+  drawing.destroy();
+});
+
+test("batches are as large as the device can hold, and give the same", async () => {
+  // A block's keys of one row take 64 places of 16 elements: two rows fit.
+  const tight = await openGpu({ maxBindingBytes: 2 * 64 * 16 * 4 });
+  const small = await loadPretrained(folderOf(await smallFiles()), { gpu: tight });
+  const requests = PROMPTS.map((prefix) => ({ prefix, continuations: [" cook", " baker bakes"] }));
+  const scores = await small.scoreBatch(requests);
+  for (const [index, expected] of (await model.scoreBatch(requests)).entries()) {
+    // The vocabulary, too, is taken in other parts there.
+    for (const [which, values] of expected.entries()) {
+      assertClose(scores[index]![which]!, values, { what: "score", rtol: 1e-5, atol: 1e-5 });
+    }
+  }
+  const tokens: number[][] = PROMPTS.map(() => []);
+  for await (const { row, token } of small.generateBatch(PROMPTS, SAMPLED))
+    tokens[row]!.push(token);
+  const rows = await generate(PROMPTS, SAMPLED);
+  assert.deepEqual(
+    tokens,
+    rows.map((events) => events.map(({ token }) => token)),
+  );
+  tight.destroy();
+});
+
+test("a token that the model does not have is refused by every call", async () => {
+  const stranger = Uint32Array.of(1, SMALL.vocabSize);
+  const message = /\b273\b.*got 273/;
+  await assert.rejects(model.score(stranger, [" cook"]), { name: "RangeError", message });
+  await assert.rejects(model.score("the", [stranger]), { name: "RangeError", message });
+  await assert.rejects(generate([stranger], {}), { name: "RangeError", message });
+  const embed = async () => {
+    for await (const vector of model.embed([stranger])) assert.ok(vector, "not reached");
+  };
+  await assert.rejects(embed(), { name: "RangeError", message });
 });
 
 test("calls of many sizes do not pile up memory", async () => {

@@ -1,5 +1,5 @@
 import type { SamplerSettings } from "../../engine/ops/sampling.ts";
-import type { Generation } from "../../model/checkpoint/generation_config.ts";
+import type { Generation } from "../checkpoint/generation_config.ts";
 
 /** Settings that somebody asked for; what is absent is left to the model's files. */
 export type AskedSampling = SamplerSettings;
