@@ -293,7 +293,7 @@ class RunPart {
       evalEvery,
       start: start.state,
     });
-    report.begin(model.numParameters);
+    report.begin(model);
     await log.append({ type: "begin", step: start.state.step, tenure: packageVersion() });
     const patience = options.patience ?? Infinity;
     if (start.state.sinceBest >= patience) return this.#outcome(trainer, "no improvement");

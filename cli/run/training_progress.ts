@@ -3,6 +3,7 @@ import { forwardFlopsPerToken } from "../../model/transformer/flops.ts";
 import { formatFigure } from "../../model/occupation/table.ts";
 import { formatDuration, type Progress } from "./progress.ts";
 import type { RunSettings } from "./settings.ts";
+import type { Transformer } from "../../model/transformer/transformer.ts";
 
 /** Weight of the latest step in the running means of time and loss. */
 const SMOOTHING = 0.1;
@@ -36,10 +37,11 @@ export class TrainingProgress {
   }
 
   /** Says what begins. */
-  begin(numParameters: number): void {
+  begin({ numParameters, numTrained }: Transformer): void {
     const { batch } = this.#settings;
     const { step } = this.#begin;
-    const size = `${numParameters.toLocaleString("en")} weights`;
+    const frozen = numTrained < numParameters ? ` on top of ${numParameters.toLocaleString("en")}` : "";
+    const size = `${numTrained.toLocaleString("en")} weights${frozen}`;
     const perStep = batch.numRows * batch.seqLen * batch.accumulation;
     const verb = step === 0 ? "Training" : `Going on at step ${step} with`;
     this.#progress.line(

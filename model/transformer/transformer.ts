@@ -105,7 +105,12 @@ export class Transformer {
     return new Transformer(gpu, config, { tensors, parameters: [...tensors.values()] });
   }
 
-  /** Number of weights. */
+  /** Number of weights that training changes. */
+  get numTrained(): number {
+    return this.parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  }
+
+  /** Number of weights, adapters aside. */
   get numParameters(): number {
     return [...this.tensors.values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   }
