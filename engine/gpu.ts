@@ -1,6 +1,14 @@
 import { compileKernel, nameOf } from "./compile_kernel.ts";
-import { type AllocationFailure, DeviceMemory } from "./device_memory.ts";
-import { type BufferPart, resultsOf, StagingPool, transfersOf, unpack } from "./readback.ts";
+import { type AllocationFailure, type Audience, DeviceMemory } from "./device_memory.ts";
+import { GpuLostError, unallocated } from "./gpu_errors.ts";
+import {
+  type BufferPart,
+  resultsOf,
+  StagingPool,
+  type Transfer,
+  transfersOf,
+  unpack,
+} from "./readback.ts";
 import type { AnyKernel } from "./tape.ts";
 import {
   byteOffsetOf,
@@ -13,40 +21,16 @@ import {
   sizeOf,
   type Tensor,
 } from "./tensor.ts";
+import { placeOf, type Values, type WriteOptions } from "./values.ts";
+
+export { GpuLostError } from "./gpu_errors.ts";
+export type { Values, WriteOptions } from "./values.ts";
 
 /**
  * Which variant of the hot kernels runs: `"flat"` uses neither workgroup memory nor barriers and
  * suits software adapters; `"tiled"` stages tiles in workgroup memory and suits GPUs.
  */
 export type Variant = "flat" | "tiled";
-
-/** Values that a tensor can be filled with. */
-export type Values =
-  | Float32Array<ArrayBuffer>
-  | Uint32Array<ArrayBuffer>
-  | Uint16Array<ArrayBuffer>;
-
-/** What values of each dtype come in; blocks come as their words. */
-const ARRAY_OF = {
-  f32: Float32Array,
-  f16: Uint16Array,
-  bf16: Uint16Array,
-  u32: Uint32Array,
-  int8: Uint32Array,
-  int4: Uint32Array,
-} as const;
-
-/** The device is gone: its memory is lost, and a new one must be opened. */
-export class GpuLostError extends Error {
-  override readonly name = "GpuLostError";
-  /** `"destroyed"` when we closed it, `"unknown"` when the driver did. */
-  readonly reason: GPUDeviceLostReason;
-
-  constructor({ reason, message }: GPUDeviceLostInfo) {
-    super(`Cannot use the GPU: the device must be open, got device lost (${reason}) ${message}`);
-    this.reason = reason;
-  }
-}
 
 /** Limits that kernels or models may exceed the defaults of; requested at the adapter's value. */
 const LIMITS = [
@@ -90,15 +74,6 @@ export interface TensorOptions {
   readonly values?: Values;
 }
 
-/** Where a {@linkcode Gpu.write} begins. */
-export interface WriteOptions {
-  /**
-   * Values of the tensor before the first that is written, counted as the values come: elements, or
-   * words of blocks. With an offset, the values need not reach the tensor's end.
-   */
-  readonly offset: number;
-}
-
 /** An open GPU device, its persistent tensors and its compiled pipelines. */
 export class Gpu {
   readonly device: GPUDevice;
@@ -115,9 +90,11 @@ export class Gpu {
   readonly #memory: DeviceMemory;
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #staging = new StagingPool((descriptor, isKept) =>
-    isKept ? this.device.createBuffer(descriptor) : this.allocate(descriptor),
+    isKept ? this.device.createBuffer(descriptor) : this.allocate(descriptor, "owner"),
   );
   #failure: Error | undefined;
+  /** Settles when it is known of all errors so far whether they fill {@linkcode #failure}. */
+  #attributed: Promise<unknown> = Promise.resolve();
 
   private constructor(device: GPUDevice, info: GPUAdapterInfo, options: GpuOptions) {
     const { variant = isSoftware(info) ? "flat" : "tiled", subgroups = true } = options;
@@ -130,8 +107,8 @@ export class Gpu {
     this.maxMemoryBytes = maxMemoryBytes;
     this.maxBindingBytes = Math.min(maxBindingBytes, device.limits.maxStorageBufferBindingSize);
     this.lost = device.lost.then((lost) => (this.#failure = new GpuLostError(lost)));
-    device.addEventListener("uncapturederror", ({ error }) => {
-      this.#failure ??= new Error(`Cannot run on the GPU: ${error.message}`);
+    device.addEventListener("uncapturederror", ({ error: { message } }) => {
+      this.#attributed = Promise.all([this.#attributed, this.#attribute(message)]);
     });
   }
 
@@ -181,34 +158,15 @@ export class Gpu {
    * @param values All of its values, or those of a part.
    * @param options Where the part begins; its bytes must begin and, but at the tensor's end, end at
    *   multiples of 4.
-   * @throws {RangeError} If the tensor is not persistent, or the values do not fill it.
+   * @throws {RangeError} If the tensor is not persistent, the values do not fill it, or the device
+   *   is known to have had no memory for it.
    * @throws {TypeError} If the values are not of the tensor's dtype; halves come as their bits.
    */
   write(tensor: Tensor, values: Values, options?: WriteOptions): void {
-    if (!(values instanceof ARRAY_OF[tensor.dtype])) {
-      throw new TypeError(
-        `Cannot write "${tensor.label}" ${describe(tensor)}: values must be a ${ARRAY_OF[tensor.dtype].name}, got ${values.constructor.name}`,
-      );
-    }
-    const { buffer } = rootOf(tensor);
-    const { byteLength, BYTES_PER_ELEMENT } = values;
-    const begin = (options?.offset ?? 0) * BYTES_PER_ELEMENT;
-    const end = begin + Math.ceil(byteLength / 4) * 4;
-    const isFull = begin === 0 && Math.max(4, end) === bytesOf(tensor);
-    const isPart =
-      begin >= 0 &&
-      begin % 4 === 0 &&
-      end <= bytesOf(tensor) &&
-      (byteLength % 4 === 0 || end === bytesOf(tensor));
-    if (buffer === undefined || !(options === undefined ? isFull : isPart)) {
-      const from = options === undefined ? "" : ` from ${options.offset} on`;
-      throw new RangeError(
-        `Cannot write "${tensor.label}" ${describe(tensor)}: expected a persistent tensor and ` +
-          `${sizeOf(tensor.shape)} values, got ${values.length}${from}`,
-      );
-    }
-    const bytes = new Uint8Array(values.buffer, values.byteOffset, byteLength);
-    const at = byteOffsetOf(tensor) + begin;
+    const { buffer, at, bytes } = placeOf(tensor, values, options);
+    const failure = this.#memory.failureOf(buffer);
+    if (failure !== undefined) throw unallocated(failure);
+    const { byteLength } = bytes;
     const even = byteLength - (byteLength % 4);
     if (even > 0) this.device.queue.writeBuffer(buffer, at, bytes, 0, even);
     if (even === byteLength) return;
@@ -217,9 +175,18 @@ export class Gpu {
     this.device.queue.writeBuffer(buffer, at + even, last);
   }
 
-  /** Copies a persistent f32 tensor back to the host. */
+  /**
+   * Copies a persistent f32 tensor back to the host; see {@linkcode readBuffers} for others.
+   *
+   * @throws {TypeError} If it is an activation, or not f32.
+   */
   async read(tensor: Tensor): Promise<Float32Array<ArrayBuffer>> {
     const { buffer } = rootOf(tensor);
+    if (tensor.dtype !== "f32") {
+      throw new TypeError(
+        `Cannot read "${tensor.label}" ${describe(tensor)}: it must be f32; read its bytes with readBuffers()`,
+      );
+    }
     if (buffer === undefined) {
       throw new TypeError(
         `Cannot read "${tensor.label}" ${describe(tensor)}: it must be persistent, got an activation; read it from its plan`,
@@ -245,15 +212,15 @@ export class Gpu {
     let before = encode;
     for (const transfer of transfersOf(sources)) {
       const staging = this.#staging.take(Math.max(8, transfer.bytes));
-      const encoder = this.device.createCommandEncoder();
-      before?.(encoder);
-      before = undefined;
-      for (const { buffer, begin, bytes, offset } of transfer.pieces) {
-        encoder.copyBufferToBuffer(buffer, begin, staging, offset, bytes);
-      }
-      this.device.queue.submit([encoder.finish()]);
       try {
-        await this.#map(staging);
+        const encoder = this.device.createCommandEncoder();
+        before?.(encoder);
+        before = undefined;
+        for (const { buffer, begin, bytes, offset } of transfer.pieces) {
+          encoder.copyBufferToBuffer(buffer, begin, staging, offset, bytes);
+        }
+        this.device.queue.submit([encoder.finish()]);
+        await this.#map(staging, transfer);
         unpack(staging, transfer, results);
       } catch (error) {
         staging.destroy();
@@ -264,15 +231,23 @@ export class Gpu {
     return results;
   }
 
-  async #map(staging: GPUBuffer): Promise<void> {
-    await staging.mapAsync(GPUMapMode.READ).catch(async (cause: unknown) => {
-      await this.#settle();
-      this.check();
-      throw new Error("Cannot read from the GPU: mapping the buffer must succeed, got an error", {
-        cause,
-      });
-    });
+  /** Maps a staging buffer; what failed for lack of memory is told as that. */
+  async #map(staging: GPUBuffer, { pieces }: Transfer): Promise<void> {
+    const failed = await staging.mapAsync(GPUMapMode.READ).then(
+      () => undefined,
+      async (cause: unknown) => {
+        await this.#settle();
+        return { cause };
+      },
+    );
+    await this.checkMemory([staging, ...pieces.map(({ buffer }) => buffer)]);
+    await this.#attributed;
     this.check();
+    if (failed === undefined) return;
+    throw new Error(
+      "Cannot read from the GPU: mapping the buffer must succeed, got an error",
+      failed,
+    );
   }
 
   /**
@@ -280,15 +255,23 @@ export class Gpu {
    *
    * @throws {RangeError} If it exceeds what a buffer of this device may hold.
    */
-  createBuffer(bytes: number, label: string): GPUBuffer {
+  createBuffer(bytes: number, label: string, audience?: Audience): GPUBuffer {
     this.checkBytes(bytes, label);
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-    return this.allocate({ label, size: bytes, usage });
+    return this.allocate({ label, size: bytes, usage }, audience);
   }
 
-  /** A buffer of any usage, counted in {@linkcode allocatedBytes} until it is destroyed. */
-  allocate(descriptor: GPUBufferDescriptor & { readonly label: string }): GPUBuffer {
-    return this.#memory.create(descriptor);
+  /**
+   * A buffer of any usage, counted in {@linkcode allocatedBytes} until it is destroyed.
+   *
+   * @param descriptor What to create.
+   * @param audience `"owner"` if the caller asks whether it fits, and nobody else is to be told.
+   */
+  allocate(
+    descriptor: GPUBufferDescriptor & { readonly label: string },
+    audience?: Audience,
+  ): GPUBuffer {
+    return this.#memory.create(descriptor, audience);
   }
 
   /** Bytes of the buffers that were created and not yet destroyed: tensors, plans, copies under way. */
@@ -312,10 +295,17 @@ export class Gpu {
     );
   }
 
-  /** Settles when all work and writes so far have reached the device. */
-  async finish(): Promise<void> {
+  /**
+   * Settles when all work and writes so far have reached the device.
+   *
+   * @param tensors Persistent ones that must be in memory. @default {all that nobody was told of}
+   * @throws {RangeError} If the device had no memory for one of them.
+   */
+  async finish(tensors?: Iterable<Tensor>): Promise<void> {
     this.device.queue.submit([]);
     await this.device.queue.onSubmittedWorkDone();
+    await this.#attributed;
+    await this.checkMemory(tensors && buffersOf(tensors));
     this.check();
   }
 
@@ -325,22 +315,19 @@ export class Gpu {
   }
 
   /**
-   * Waits until the device knows whether all buffers so far fit its memory: once after many.
+   * Waits until the device knows whether buffers fit its memory: once after many.
    *
-   * @throws {RangeError} If one did not, since this was last asked.
+   * @param buffers Which. @default {all so far, but those whose owners ask}
+   * @throws {RangeError} If one did not; of all, if one did not since this was last asked.
    */
-  async checkMemory(): Promise<void> {
-    const failure = await this.takeAllocationFailure();
-    if (failure === undefined) return;
-    const { label, bytes, allocatedBytes, message } = failure;
-    throw new RangeError(
-      `Cannot allocate "${label}": the device must have ${bytes} bytes free beside the ${allocatedBytes} allocated, got ${message}; use a smaller batch or model, or fewer bits a weight`,
-    );
+  async checkMemory(buffers?: readonly GPUBuffer[]): Promise<void> {
+    const failure = await this.takeAllocationFailure(buffers);
+    if (failure !== undefined) throw unallocated(failure);
   }
 
   /** As {@linkcode checkMemory}, for those who know better what did not fit. */
-  takeAllocationFailure(): Promise<AllocationFailure | undefined> {
-    return this.#memory.takeFailure();
+  takeAllocationFailure(buffers?: readonly GPUBuffer[]): Promise<AllocationFailure | undefined> {
+    return this.#memory.takeFailure(buffers);
   }
 
   /**
@@ -373,6 +360,13 @@ export class Gpu {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
+  /** Keeps an error that nobody caught, unless it only follows from memory that ran out. */
+  async #attribute(message: string): Promise<void> {
+    await this.#memory.settle();
+    if (this.#memory.explains(message)) return;
+    this.#failure ??= new Error(`Cannot run on the GPU: ${message}`);
+  }
+
   /** Lets a loss that has happened be known: promises of the lost device may fail before it is. */
   async #settle(): Promise<void> {
     await Promise.race([this.lost, this.device.queue.onSubmittedWorkDone().catch(() => undefined)]);
@@ -382,6 +376,11 @@ export class Gpu {
   destroy(): void {
     this.device.destroy();
   }
+}
+
+/** Memory of the persistent ones among tensors. */
+function buffersOf(tensors: Iterable<Tensor>): GPUBuffer[] {
+  return Array.from(tensors, (tensor) => rootOf(tensor).buffer ?? []).flat();
 }
 
 /** Whether an adapter computes on the CPU: Mesa's llvmpipe (lavapipe) or SwiftShader. */

@@ -147,16 +147,20 @@ export class Plan {
   /** Gives every activation its buffer; returns the params' bindings, by dispatch. */
   async #allocate(): Promise<readonly GPUBufferBinding[]> {
     const gpu = this.#gpu;
+    await gpu.checkMemory([...this.#tensors()].flatMap(({ buffer }) => buffer ?? []));
     for (const tensor of this.memory.blockOf.keys()) {
       gpu.checkBytes(bytesOf(tensor), tensor.label); // names the tensor; a block has no name
     }
-    const blocks = this.memory.blocks.map((bytes, index) =>
-      gpu.createBuffer(bytes, `activations ${index}`),
-    );
+    const owned = this.#owned;
+    const blocks = this.memory.blocks.map((bytes, index) => {
+      const buffer = gpu.createBuffer(bytes, `activations ${index}`, "owner");
+      owned.push(buffer);
+      return buffer;
+    });
     const params = this.#packParams();
-    this.#owned.push(...blocks, params.buffer);
+    owned.push(params.buffer);
     for (const [tensor, block] of this.memory.blockOf) this.#buffers.set(tensor, blocks[block]!);
-    const failure = await gpu.takeAllocationFailure();
+    const failure = await gpu.takeAllocationFailure(owned);
     if (failure !== undefined) {
       const { label, bytes, allocatedBytes, message } = failure;
       throw new RangeError(
@@ -248,7 +252,7 @@ export class Plan {
     const packed = new Uint8Array(Math.max(1, contents.length) * BINDING_ALIGNMENT);
     contents.forEach((bytes, place) => packed.set(bytes, place * BINDING_ALIGNMENT));
     const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
-    const buffer = this.#gpu.allocate({ label: "params", size: packed.length, usage });
+    const buffer = this.#gpu.allocate({ label: "params", size: packed.length, usage }, "owner");
     this.#gpu.device.queue.writeBuffer(buffer, 0, packed);
     const bindings = blocks.map(({ place, size }) => ({
       buffer,

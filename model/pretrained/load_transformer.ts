@@ -89,12 +89,12 @@ export async function loadTransformer(
       loadedBytes += bytes;
       inFlight += bytes;
       if (inFlight > BYTES_IN_FLIGHT) {
-        await gpu.finish(); // the queue keeps a copy of what is written until then
+        await gpu.finish(tensors.values()); // the queue keeps a copy of what is written until then
         inFlight = 0;
       }
       onProgress?.({ label, loadedBytes, totalBytes });
     }
-    await gpu.finish();
+    await gpu.finish(tensors.values());
     return new Transformer(gpu, config, { tensors, parameters });
   } catch (error) {
     for (const { buffer } of tensors.values()) buffer?.destroy();

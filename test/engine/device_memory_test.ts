@@ -5,8 +5,10 @@ import { linear } from "../../engine/ops/linear.ts";
 import { Plan } from "../../engine/plan.ts";
 import { resultsOf, transfersOf, unpack } from "../../engine/readback.ts";
 import { Tape } from "../../engine/tape.ts";
-import { bytesOf, rows } from "../../engine/tensor.ts";
+import type { Gpu } from "../../engine/gpu.ts";
+import { bytesOf, rows, type Tensor } from "../../engine/tensor.ts";
 import { openGpu, uniform } from "../support.ts";
+import { openWithout } from "./without_memory.ts";
 
 const gpu = await openGpu();
 after(() => gpu.destroy());
@@ -62,31 +64,39 @@ test("small readbacks use the same staging memory again, however many there are 
   x.buffer.destroy();
 });
 
-/** A device whose next buffers do not fit its memory. */
-async function withoutMemory(numBuffers: number) {
-  const opened = await openGpu();
-  const pop = opened.device.popErrorScope.bind(opened.device);
-  let left = numBuffers;
-  opened.device.popErrorScope = async () => {
-    const error = await pop();
-    left -= 1;
-    return left >= 0 ? { message: "no memory left" } : error;
-  };
-  return opened;
-}
-
 test("checkMemory() names what did not fit and what was there, once", async () => {
-  const opened = await withoutMemory(2);
+  const opened = await openWithout(["first", "second"]);
+  opened.tensor([10], { label: "held" });
   opened.tensor([25], { label: "first" });
+  opened.tensor([5], { label: "brief" }).buffer.destroy();
   opened.tensor([50], { label: "second" });
   opened.tensor([75], { label: "third" });
   await assert.rejects(opened.checkMemory(), {
     name: "RangeError",
     message:
-      'Cannot allocate "first": the device must have 100 bytes free beside the 500 allocated, got no memory left; use a smaller batch or model, or fewer bits a weight',
+      'Cannot allocate "first": the device must have 100 bytes free beside the 40 allocated, got no memory left; use a smaller batch or model, or fewer bits a weight',
   });
-  assert.equal(opened.allocatedBytes, 300, "what failed takes no memory");
+  assert.equal(opened.allocatedBytes, 340, "what failed takes no memory");
+  assert.equal(opened.peakBytes, 340, "nor did it ever");
   await opened.checkMemory();
+  opened.destroy();
+});
+
+test("a failure tells what was allocated then, without what failed before it or came after", async () => {
+  const opened = await openWithout(["first", "second"]);
+  opened.tensor([10], { label: "held" });
+  const first = opened.tensor([25], { label: "first" });
+  first.buffer.destroy();
+  const second = opened.tensor([50], { label: "second" });
+  opened.tensor([75], { label: "third" });
+  const failure = await opened.takeAllocationFailure([second.buffer]);
+  assert.deepEqual(failure, {
+    label: "second",
+    bytes: 200,
+    allocatedBytes: 40,
+    message: "no memory left",
+  });
+  assert.equal(opened.peakBytes, 340);
   opened.destroy();
 });
 
@@ -99,23 +109,123 @@ test("checkMemory() passes where everything fits, and on a lost device", async (
   await opened.checkMemory();
 });
 
-test("a plan that does not fit says how much it needs, and leaves nothing allocated", async () => {
-  const opened = await openGpu();
-  const x = opened.tensor([16, 16], { label: "x" });
+test("finish() tells of memory that ran out while weights were written, and the device goes on", async () => {
+  const opened = await openWithout(["first"]);
+  const first = opened.tensor([25], { label: "first", values: uniform(25, 1) });
+  await assert.rejects(opened.finish(), {
+    name: "RangeError",
+    message: /^Cannot allocate "first": the device must have 100 bytes free beside the 0 allocated/,
+  });
+  opened.check();
+  await opened.finish();
+  const values = uniform(25, 2);
+  assert.throws(() => opened.write(first, values), { message: /^Cannot allocate "first"/ });
+  await assert.rejects(opened.read(first), { message: /^Cannot allocate "first"/ });
+  const x = opened.tensor([25], { label: "x", values });
+  assert.deepEqual(await opened.read(x), values);
+  await opened.finish();
+  opened.destroy();
+});
+
+test("finish() of some tensors leaves the failures of others to those who ask", async () => {
+  const opened = await openWithout(["first", "second"]);
+  const [first, second, third] = ["first", "second", "third"].map((label) =>
+    opened.tensor([25], { label, values: uniform(25, 1) }),
+  );
+  await opened.finish([third!]);
+  await assert.rejects(opened.finish([second!]), { message: /^Cannot allocate "second"/ });
+  await assert.rejects(opened.finish(), { message: /^Cannot allocate "first"/ });
+  await assert.rejects(opened.finish([first!]), { message: /^Cannot allocate "first"/ });
+  await opened.finish();
+  opened.destroy();
+});
+
+test("a readback that does not fit says so, and the device goes on", async () => {
+  const failing = new Set(["readback"]);
+  const opened = await openWithout(failing);
+  const x = opened.tensor([2 ** 15], { label: "x" });
+  await assert.rejects(opened.read(x), {
+    name: "RangeError",
+    message: /^Cannot allocate "readback": the device must have 131072 bytes free/,
+  });
+  await opened.finish();
+  failing.clear();
+  assert.deepEqual(await opened.read(x), new Float32Array(2 ** 15));
+  assert.equal(opened.allocatedBytes, 4 * 2 ** 15);
+  opened.destroy();
+});
+
+test("an error that memory does not explain surfaces, although some ran out", async () => {
+  const opened = await openWithout(["first"]);
+  opened.tensor([25], { label: "first" });
+  await assert.rejects(opened.finish(), { message: /^Cannot allocate "first"/ });
+  const x = opened.tensor([25], { label: "x" });
+  opened.device.queue.writeBuffer(x.buffer, 96, new Uint8Array(8)); // beyond its end
+  await assert.rejects(opened.finish(), { message: /^Cannot run on the GPU: / });
+  opened.destroy();
+});
+
+test("staging memory is freed where encoding throws", async () => {
+  const x = gpu.tensor([2 ** 15], { label: "x" });
+  const before = gpu.allocatedBytes;
+  const source = { buffer: x.buffer, bytes: bytesOf(x) };
+  const encode = () => {
+    throw new Error("enough");
+  };
+  await assert.rejects(gpu.readBuffers([source], encode), { message: "enough" });
+  assert.equal(gpu.allocatedBytes, before);
+  x.buffer.destroy();
+});
+
+/** A plan of one product, whose only activation is a block of 1024 bytes. */
+function planOf(opened: Gpu, x: Tensor): Plan {
   const tape = new Tape(opened);
-  const y = linear(tape, x, x);
-  await opened.checkMemory();
-  const plan = new Plan(opened, tape, { keep: [y] });
-  opened.device.popErrorScope = (
-    (pop) => async () =>
-      (await pop()) ?? { message: "no memory left" }
-  )(opened.device.popErrorScope.bind(opened.device));
-  await assert.rejects(plan.compile(), {
+  return new Plan(opened, tape, { keep: [linear(tape, x, x)] });
+}
+
+test("a plan that does not fit says how much it needs, and leaves nothing allocated", async () => {
+  const opened = await openWithout(["activations 0"]);
+  const x = opened.tensor([16, 16], { label: "x" });
+  await assert.rejects(planOf(opened, x).compile(), {
     name: "RangeError",
     message:
-      /^Cannot allocate a plan: the device must hold 2048 bytes, got no memory left at the 1024 of "activations 0" beside \d+; use a smaller batch$/,
+      'Cannot allocate a plan: the device must hold 2048 bytes, got no memory left at the 1024 of "activations 0" beside 1024; use a smaller batch',
   });
   assert.equal(opened.allocatedBytes, 1024);
+  await opened.finish();
+  opened.destroy();
+});
+
+test("of plans that are compiled at a time, the one that does not fit fails alone", async () => {
+  const failing = new Set(["activations 0"]);
+  const opened = await openWithout(failing);
+  const x = opened.tensor([16, 16], { label: "x", values: uniform(256, 1) });
+  const plans = [planOf(opened, x), planOf(opened, x), planOf(opened, x)];
+  const create = opened.device.createBuffer.bind(opened.device);
+  let numBlocks = 0;
+  opened.device.createBuffer = (descriptor) => {
+    if (descriptor.label === "activations 0" && (numBlocks += 1) === 2) failing.clear();
+    return create(descriptor);
+  };
+  const [first, ...others] = await Promise.allSettled(plans.map((plan) => plan.compile()));
+  assert.equal(first!.status, "rejected");
+  assert.deepEqual(
+    others.map(({ status }) => status),
+    ["fulfilled", "fulfilled"],
+  );
+  for (const plan of plans.slice(1)) plan.run();
+  for (const plan of plans) plan.destroy();
+  assert.equal(opened.allocatedBytes, 1024);
+  await opened.finish();
+  opened.destroy();
+});
+
+test("a plan whose weights did not fit names them", async () => {
+  const opened = await openWithout(["x"]);
+  const x = opened.tensor([16, 16], { label: "x", values: uniform(256, 1) });
+  await assert.rejects(planOf(opened, x).compile(), { message: /^Cannot allocate "x"/ });
+  assert.equal(opened.allocatedBytes, 0);
+  await opened.finish();
   opened.destroy();
 });
 
@@ -160,6 +270,28 @@ test("write() replaces parts of halves and of blocks, in words", async () => {
     9,
     0,
   ]);
+});
+
+test("write() wants exactly as many values as the tensor has", () => {
+  for (const [shape, dtype, values, expected] of [
+    [[1], "f32", new Float32Array(0), "1 values"],
+    [[5], "f16", new Uint16Array(6), "5 values"],
+    [[2], "bf16", new Uint16Array(1), "2 values"],
+    [[2, 33], "int8", new Uint32Array(35), "36 words of blocks"],
+    [[2, 33], "int4", new Uint32Array(66), "20 words of blocks"],
+  ] as const) {
+    const tensor = gpu.tensor(shape, { label: "x", dtype });
+    assert.throws(() => gpu.write(tensor, values), {
+      name: "RangeError",
+      message: `Cannot write "x" [${shape.join(", ")}] ${dtype}: expected a persistent tensor and ${expected}, got ${values.length}`,
+    });
+  }
+  const odd = gpu.tensor([5], { label: "x", dtype: "f16" });
+  assert.throws(() => gpu.write(odd, new Uint16Array(2), { offset: 4 }), {
+    name: "RangeError",
+    message: /expected a persistent tensor and 5 values, got 2 from 4 on$/,
+  });
+  gpu.write(gpu.tensor([0], { label: "nothing" }), new Float32Array(0));
 });
 
 test("write() refuses parts beyond the tensor, and halves of words", () => {

@@ -163,3 +163,11 @@ test("read() of an activation throws", async () => {
       'Cannot read "h" [1] f32: it must be persistent, got an activation; read it from its plan',
   });
 });
+
+test("read() of what is not f32 throws, rather than give other numbers", async () => {
+  const x = gpu.tensor([2], { label: "ids", dtype: "u32" });
+  await assert.rejects(gpu.read(x), {
+    name: "TypeError",
+    message: 'Cannot read "ids" [2] u32: it must be f32; read its bytes with readBuffers()',
+  });
+});
