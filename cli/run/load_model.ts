@@ -141,9 +141,11 @@ export async function openModel({
 /** The tokenizer, or what to do where there is none. */
 function tokenizerOf(stored: StoredModel): Tokenizer {
   if (stored.tokenizer !== undefined) return tokenizerOfModel(stored);
+  const { name, tokenizerProblem: reason } = stored;
+  const got = reason === undefined ? "none" : `none that can be taken: ${reason}`;
   throw new CliError(
     EXIT.checkpoint,
-    `Cannot use "${stored.name}": it must have a tokenizer, got none; name one with --tokenizer <tokenizer.json, or llama2.c's tokenizer.bin>`,
+    `Cannot use "${name}": it must have a tokenizer, got ${got}; name one with --tokenizer <tokenizer.json, or llama2.c's tokenizer.bin>`,
   );
 }
 

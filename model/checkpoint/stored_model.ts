@@ -52,6 +52,8 @@ export interface StoredModel {
   readonly generation?: Generation;
   /** Content of `tokenizer.json`, or what a vocabulary in another format amounts to. */
   readonly tokenizer?: JsonObject;
+  /** Why a tokenizer that is there could not be taken; another can stand in for it. */
+  readonly tokenizerProblem?: string;
   /** Content of `tokenizer_config.json`: the chat template, whether to begin with a token. */
   readonly tokenizerConfig?: JsonObject;
 }

@@ -130,15 +130,24 @@ test("a file without a vocabulary says so", async () => {
   assert.equal((await storedGgufModel(source)).generation, undefined);
 });
 
-test("an error of the tokenizer names the file", async () => {
+test("a model whose tokenizer is not supported comes without it, and with the reason", async () => {
   const bytes = await ggufFile(LLAMA, { vocabulary: VOCABULARY });
   const tokenizerOf = (): never => {
     throw new SyntaxError("Cannot convert a vocabulary: it must do, got less");
   };
-  await assert.rejects(storedGgufModel(bytesSource(bytes, FILE), { tokenizerOf }), {
-    name: "SyntaxError",
-    message: `Cannot read "${FILE}": Cannot convert a vocabulary: it must do, got less`,
-  });
+  const stored = await storedGgufModel(bytesSource(bytes, FILE), { tokenizerOf });
+  assert.equal(stored.tokenizer, undefined);
+  assert.equal(
+    stored.tokenizerProblem,
+    `Cannot read "${FILE}": Cannot convert a vocabulary: it must do, got less`,
+  );
+  assert.equal(stored.weights.size, randomWeights(LLAMA).size);
+  assert.deepEqual(stored.generation, { beginToken: 1, endTokens: [2] });
+  const fail = (): never => {
+    throw new RangeError("another error");
+  };
+  const failing = storedGgufModel(bytesSource(bytes, FILE), { tokenizerOf: fail });
+  await assert.rejects(failing, { name: "RangeError", message: "another error" });
 });
 
 test("opening a model reads its header alone, and a weight its own rows alone", async () => {

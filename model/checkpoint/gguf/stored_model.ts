@@ -25,7 +25,8 @@ const DERIVED = /(^|\.)(attn_rot_embd|rope_freqs_cis)(\.weight)?$/;
 export interface GgufOptions {
   /**
    * What a vocabulary amounts to as a `tokenizer.json`: `tokenizerJsonOfVocabulary()` of the data
-   * folder. Without it, the model comes without a tokenizer.
+   * folder. Without it, the model comes without a tokenizer; so it does where this throws a
+   * `SyntaxError`, which becomes `tokenizerProblem`.
    */
   readonly tokenizerOf?: (vocabulary: GgufVocabulary) => JsonObject;
 }
@@ -59,9 +60,7 @@ export async function storedGgufModel(
     weights,
     generation: generationOf(vocabulary, endOfTurn(metadata, length)),
     tokenizerConfig: tokenizerConfigOf(vocabulary),
-    ...(tokenizerOf !== undefined && {
-      tokenizer: convert(vocabulary, { tokenizerOf, file: source.name }),
-    }),
+    ...(tokenizerOf !== undefined && convert(vocabulary, { tokenizerOf, file: source.name })),
   };
 }
 
@@ -168,14 +167,15 @@ function tokenizerConfigOf(vocabulary: GgufVocabulary): JsonObject {
   };
 }
 
+/** The tokenizer, or why it is left out: the model can be used with another. */
 function convert(
   vocabulary: GgufVocabulary,
   { tokenizerOf, file }: Required<GgufOptions> & { readonly file: string },
-): JsonObject {
+): Pick<StoredModel, "tokenizer" | "tokenizerProblem"> {
   try {
-    return tokenizerOf(vocabulary);
+    return { tokenizer: tokenizerOf(vocabulary) };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw new SyntaxError(`Cannot read "${file}": ${error.message}`, { cause: error });
+    return { tokenizerProblem: `Cannot read "${file}": ${error.message}` };
   }
 }
