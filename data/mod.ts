@@ -33,7 +33,7 @@ export {
   resumeTitles,
 } from "./resume.ts";
 export * from "./split.ts";
-export { readGpt2Vocabulary } from "./tokenizer/gpt2_vocabulary.ts";
+export { type Gpt2VocabularyOptions, readGpt2Vocabulary } from "./tokenizer/gpt2_vocabulary.ts";
 export { type Llama2cVocabularyOptions, readLlama2cVocabulary } from "./tokenizer/llama2c.ts";
 export { RESUME_PATTERN } from "./tokenizer/pieces.ts";
 export { readSentencePiece } from "./tokenizer/sentencepiece.ts";

@@ -2,9 +2,19 @@ import { checkVocabulary, MAX_TOKENS, vocabularyError } from "./vocabulary_check
 import { BYTE_ALPHABET } from "./byte_level.ts";
 import type { GgufVocabulary, TokenType } from "./vocabulary_data.ts";
 
+/** What {@linkcode readGpt2Vocabulary} may be told. */
+export interface Gpt2VocabularyOptions {
+  /** Name of the file with the ids, for errors. @default {"encoder.json"} */
+  readonly vocabFile?: string;
+  /** Name of the file with the merges, for errors. @default {"vocab.bpe"} */
+  readonly mergesFile?: string;
+  /** How text is cut before it is tokenized, by GGUF's name for it. @default {"gpt-2"} */
+  readonly pre?: string;
+}
+
 /**
  * Reads the tokenizer of GPT-2's release: `encoder.json` (or `vocab.json`) and `vocab.bpe` (or
- * `merges.txt`).
+ * `merges.txt`). Qwen's have the same form.
  *
  * Tokens that no merge yields, such as `<|endoftext|>`, are control tokens.
  *
@@ -13,18 +23,23 @@ import type { GgufVocabulary, TokenType } from "./vocabulary_data.ts";
  * @throws {SyntaxError} If ids are not 0 and up, or a line is not two tokens.
  * @see {@link https://github.com/openai/gpt-2/blob/master/src/encoder.py | GPT-2}
  */
-export function readGpt2Vocabulary(encoder: object, merges: string): GgufVocabulary {
+export function readGpt2Vocabulary(
+  encoder: object,
+  merges: string,
+  options: Gpt2VocabularyOptions = {},
+): GgufVocabulary {
+  const { vocabFile = "encoder.json", mergesFile = "vocab.bpe", pre = "gpt-2" } = options;
   const entries: [string, unknown][] = Object.entries(encoder);
   const tokens: string[] = [];
   if (entries.length > MAX_TOKENS) {
-    throw vocabularyError("encoder.json", `it must have at most ${MAX_TOKENS} tokens`, "more");
+    throw vocabularyError(vocabFile, `it must have at most ${MAX_TOKENS} tokens`, "more");
   }
   const byId = new Map(entries.map(([token, id]) => [id, token]));
   for (let id = 0; id < entries.length; id++) {
     const token = byId.get(id);
     if (token === undefined) {
       const rule = `ids must be 0 to ${entries.length - 1}, each once`;
-      throw vocabularyError("encoder.json", rule, `none of ${id}`);
+      throw vocabularyError(vocabFile, rule, `none of ${id}`);
     }
     tokens.push(token);
   }
@@ -34,7 +49,7 @@ export function readGpt2Vocabulary(encoder: object, merges: string): GgufVocabul
     const parts = line.split(" ");
     if (parts.length !== 2) {
       const got = JSON.stringify(line.slice(0, 50));
-      throw vocabularyError("vocab.bpe", `merge ${i} must be two tokens with a space between`, got);
+      throw vocabularyError(mergesFile, `merge ${i} must be two tokens with a space between`, got);
     }
     made.add(parts.join(""));
   }
@@ -42,7 +57,7 @@ export function readGpt2Vocabulary(encoder: object, merges: string): GgufVocabul
   const endId = isControl.lastIndexOf(true);
   const vocabulary: GgufVocabulary = {
     model: "gpt2",
-    pre: "gpt-2",
+    pre,
     tokens,
     tokenTypes: isControl.map((control): TokenType => (control ? 3 : 1)),
     merges: lines,
@@ -50,6 +65,6 @@ export function readGpt2Vocabulary(encoder: object, merges: string): GgufVocabul
     addBos: false,
     addEos: false,
   };
-  checkVocabulary(vocabulary, "encoder.json");
+  checkVocabulary(vocabulary, vocabFile);
   return vocabulary;
 }

@@ -1,5 +1,6 @@
 import type { ByteSource, FileSet } from "./byte_source.ts";
 import { openSafetensors, type SafetensorsSource, type TensorInFile } from "./safetensors_file.ts";
+import { readSmallFile } from "./small_file.ts";
 import { brief, isJsonObject, type JsonObject, parseJsonObject } from "./strict_json.ts";
 
 /** Name of the file with all weights of a model. */
@@ -7,9 +8,6 @@ export const WEIGHTS_FILE = "model.safetensors";
 
 /** Name of the file that says which shard holds which tensor. */
 export const INDEX_FILE = "model.safetensors.index.json";
-
-/** Longest JSON file that is read, in bytes; the largest vocabularies take a third of it. */
-const MAX_JSON_BYTES = 100_000_000;
 
 /** Where programs other than this one keep weights as pickles. */
 const PICKLES = [
@@ -56,12 +54,7 @@ export async function openWeights(files: FileSet): Promise<SafetensorsSource> {
  * @throws {SyntaxError} If it is too long or malformed.
  */
 export async function readJson(source: ByteSource): Promise<JsonObject> {
-  if (source.size > MAX_JSON_BYTES) {
-    throw new SyntaxError(
-      `Cannot read "${source.name}": it must have at most ${MAX_JSON_BYTES} bytes, got ${source.size}`,
-    );
-  }
-  return parseJsonObject(await source.read(0, source.size), source.name);
+  return parseJsonObject(await readSmallFile(source), source.name);
 }
 
 async function openShards(files: FileSet, index: JsonObject): Promise<SafetensorsSource> {

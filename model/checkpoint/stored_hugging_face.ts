@@ -6,6 +6,7 @@ import { type FloatDtype, isFloatDtype, notFloats } from "./float_conversion.ts"
 import { generationFromJson, generationOfConfig } from "./generation_config.ts";
 import type { SafetensorsSource, TensorInFile } from "./safetensors_file.ts";
 import { openWeights, readJson } from "./shards.ts";
+import { readTextFile } from "./small_file.ts";
 import type { EncodedWeight, StoredModel, StoredWeight } from "./stored_model.ts";
 import type { JsonObject } from "./strict_json.ts";
 import type { TensorLayout } from "./tensor_layout.ts";
@@ -18,6 +19,9 @@ const WIDTHS: Readonly<Record<FloatDtype, ElementWidth>> = { F32: 4, F16: 2, BF1
 
 /** Bytes that are compared at a time. */
 const COMPARED_BYTES = 2 ** 22;
+
+/** Longest chat template in a file of its own, in bytes; those in use have at most 20,000. */
+const MAX_TEMPLATE_BYTES = 2 ** 20;
 
 const EMBEDDING = "model.embed_tokens.weight";
 
@@ -76,8 +80,7 @@ async function readTokenizerConfig(files: FileSet): Promise<JsonObject | undefin
   const json = await optional(files, "tokenizer_config.json");
   const source = await files.open("chat_template.jinja");
   if (source === undefined) return json;
-  const bytes = await source.read(0, source.size);
-  return { ...json, chat_template: new TextDecoder().decode(bytes) };
+  return { ...json, chat_template: await readTextFile(source, MAX_TEMPLATE_BYTES) };
 }
 
 /** The weights of a model by label, in the model's order, from the tensors that hold them. */

@@ -8,40 +8,9 @@ import {
   tokenizerJsonOfVocabulary,
 } from "../../data/mod.ts";
 import { fixture, noFixtures } from "./fixtures.ts";
+import { type Field, message, piece, varint } from "./sentencepiece_file.ts";
 
 const skip = noFixtures;
-const encoder = new TextEncoder();
-
-/** A field of a protocol buffer: varint, float or bytes. */
-type Field = readonly [
-  number: number,
-  value: number | { float: number } | string | readonly number[],
-];
-
-function varint(value: number): number[] {
-  const bytes: number[] = [];
-  let rest = BigInt.asUintN(64, BigInt(value));
-  for (; rest > 0x7fn; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80);
-  return [...bytes, Number(rest)];
-}
-
-function message(fields: readonly Field[]): number[] {
-  return fields.flatMap(([number, value]) => {
-    if (typeof value === "number") return [...varint(number * 8), ...varint(value)];
-    if (typeof value === "object" && "float" in value) {
-      const bytes = new Uint8Array(Float32Array.of(value.float).buffer);
-      return [...varint(number * 8 + 5), ...bytes];
-    }
-    const bytes = typeof value === "string" ? [...encoder.encode(value)] : value;
-    return [...varint(number * 8 + 2), ...varint(bytes.length), ...bytes];
-  });
-}
-
-const piece = (text: string, score: number, type?: number): Field => [
-  1,
-  message([[1, text], [2, { float: score }], ...(type === undefined ? [] : [[3, type] as const])]),
-];
-
 const PIECES = [piece("<unk>", 0, 2), piece("<s>", 0, 3), piece("</s>", 0, 3), piece("▁a", -1)];
 
 function model(options: { trainer?: Field[]; normalizer?: Field[]; pieces?: Field[] } = {}) {
