@@ -9,6 +9,8 @@ import {
 export interface FileLike {
   readonly name: string;
   readonly size: number;
+  /** Its path from the folder that was chosen, that one included; empty if files were chosen. */
+  readonly webkitRelativePath?: string;
   slice(begin: number, end: number): { arrayBuffer(): Promise<ArrayBuffer> };
 }
 
@@ -25,9 +27,35 @@ export function fileSource(file: FileLike): ByteSource {
   };
 }
 
-/** Files that a person chose or dropped, by name. */
+/**
+ * Files that a person chose or dropped, by name; of a folder, those that lie in no other within it.
+ *
+ * @throws {SyntaxError} If two have one name.
+ */
+export function topFiles(
+  files: Iterable<FileLike>,
+  name = "the chosen files",
+): Map<string, FileLike> {
+  const byName = new Map<string, FileLike>();
+  for (const file of files) {
+    if ((file.webkitRelativePath ?? "").split("/").length > 2) continue;
+    if (byName.has(file.name)) {
+      const rule = "each must have a name of its own";
+      const remedy = "choose those of one folder";
+      throw new SyntaxError(`Cannot read ${name}: ${rule}, got two of "${file.name}"; ${remedy}`);
+    }
+    byName.set(file.name, file);
+  }
+  return byName;
+}
+
+/**
+ * Files that a person chose or dropped as a folder.
+ *
+ * @throws {SyntaxError} If two have one name.
+ */
 export function fileListSet(files: Iterable<FileLike>, name = "the chosen files"): FileSet {
-  const byName = new Map(Array.from(files, (file) => [file.name, file]));
+  const byName = topFiles(files, name);
   return {
     name,
     open(file) {

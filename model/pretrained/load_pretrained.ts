@@ -8,6 +8,7 @@ import {
   type FileLike,
   fileListSet,
   fileSource,
+  topFiles,
   urlFolder,
   type UrlOptions,
   urlSource,
@@ -73,10 +74,12 @@ export async function openPretrained(
   if (typeof source === "string" || source instanceof URL) return openUrl(String(source), options);
   if ("weights" in source) return source;
   if ("open" in source) return openFolder(source);
-  const single = source.find(({ name }) => isModelFile(name));
+  const files = topFiles(source);
+  const single = singleModel([...files.keys()]);
   if (single === undefined) return openFolder(fileListSet(source));
-  const tokenizer = source.find(({ name }) => name.endsWith(".bin") && name !== single.name);
-  return openFile(fileSource(single), tokenizer && fileSource(tokenizer));
+  const tokenizer = [...files.keys()].find((name) => name !== single && isTokenizer(name, single));
+  const pieces = tokenizer === undefined ? undefined : fileSource(files.get(tokenizer)!);
+  return openFile(fileSource(files.get(single)!), pieces);
 }
 
 /**
@@ -86,8 +89,10 @@ export async function openPretrained(
  */
 export function tokenizerOfModel({ name, tokenizer, ...rest }: StoredModel): Tokenizer {
   if (tokenizer === undefined) {
+    const { tokenizerProblem: reason } = rest;
+    const got = reason === undefined ? "none" : `none that can be taken: ${reason}`;
     throw new SyntaxError(
-      `Cannot use "${name}": it must have a tokenizer (tokenizer.json, tokenizer.model or GGUF's own), got none`,
+      `Cannot use "${name}": it must have a tokenizer (tokenizer.json, tokenizer.model or GGUF's own), got ${got}`,
     );
   }
   const { tokenizerConfig, generation } = rest;
@@ -100,11 +105,26 @@ export function tokenizerOfModel({ name, tokenizer, ...rest }: StoredModel): Tok
 }
 
 async function openUrl(url: string, options: UrlOptions): Promise<StoredModel> {
-  const { pathname } = new URL(url);
-  if (!isModelFile(pathname)) return openFolder(urlFolder(url, options));
+  const name = new URL(url).pathname.split("/").pop() ?? "";
+  if (!isModelFile(name)) return openFolder(urlFolder(url, options));
   const source = await urlSource(url, options);
   if (source !== undefined) return openFile(source);
   throw new SyntaxError(`Cannot read "${url}": it must be there, got 404`);
+}
+
+/** Which of several files is a model by itself, if they are not those of a folder. */
+function singleModel(names: readonly string[]): string | undefined {
+  const gguf = names.find((name) => isModelFile(name) && !name.endsWith(".bin"));
+  const hasWeights = names.some((name) => /\.safetensors(\.index\.json)?$/.test(name));
+  // Folders of GGUF files have a config.json, too; folders of safetensors have files named .bin.
+  if (names.includes("config.json")) return hasWeights ? undefined : gguf;
+  return gguf ?? names.find(isModelFile);
+}
+
+/** Whether a file beside a model of one file is a tokenizer to take in place of its own. */
+function isTokenizer(name: string, model: string): boolean {
+  if (!name.endsWith(".bin")) return name === "tokenizer.json";
+  return model.endsWith(".bin") || /tok/i.test(name);
 }
 
 /** Whether a file is a model by itself; pickles of others are refused when they are read. */
