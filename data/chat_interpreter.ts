@@ -101,6 +101,10 @@ export class BoundedInterpreter extends Base {
   readonly #sizes = new WeakMap<object, number>();
   /** Nodes whose value the library walks element by element without evaluating anything. */
   readonly #walked = new WeakSet<Node>();
+  /** What texts are joined by, and what is joined. */
+  readonly #separators = new WeakMap<Node, Node>();
+  /** Elements of the last value of each node whose elements are joined. */
+  readonly #joined = new WeakMap<Node, number>();
 
   /** The text of a template. */
   render(program: unknown): string {
@@ -114,10 +118,14 @@ export class BoundedInterpreter extends Base {
     if (node !== undefined) {
       checkNode(node);
       this.#noteWalked(node);
+      this.#noteJoined(node);
     }
+    const count = this.#countJoined(node); // the separator may join elsewhere on its way
     if (++this.#depth > MAX_DEPTH) throw templateTooLarge(`a depth of ${MAX_DEPTH}`, "more");
     const result = this.#within(node, environment);
     if (result.type === "UndefinedValue") this.#steps += UNDEFINED_STEPS;
+    if (count !== undefined) checkJoined(count, result);
+    if (node !== undefined && this.#joined.has(node)) this.#joined.set(node, lengthOf(result));
     if (node !== undefined && this.#walked.has(node)) this.#steps += walkSteps(result);
     this.#charge(result, isCreated(node));
     if (node?.type === "MemberExpression" && node["computed"] === true) checkMember(result);
@@ -142,6 +150,21 @@ export class BoundedInterpreter extends Base {
     } else if (isNode(object) && isNode(property) && property.type === "SliceExpression") {
       this.#walked.add(object);
     }
+  }
+
+  /** What is joined by one separator, which comes right after it. */
+  #noteJoined(node: Node): void {
+    const separator = separatorOf(node);
+    const { operand } = node;
+    if (separator === undefined || !isNode(operand)) return;
+    this.#separators.set(separator, operand);
+    this.#joined.set(operand, 0);
+  }
+
+  /** Number of elements that a node is the separator of. */
+  #countJoined(node: Node | undefined): number | undefined {
+    const operand = node && this.#separators.get(node);
+    return operand && this.#joined.get(operand);
   }
 
   #charge(result: Value, created: boolean): void {
@@ -171,6 +194,30 @@ export class BoundedInterpreter extends Base {
     if (result.type !== "NamespaceValue") this.#sizes.set(result, size);
     return size;
   }
+}
+
+/** The separator of `list|join(separator)`. */
+function separatorOf({ type, filter }: Node): Node | undefined {
+  if (type !== "FilterExpression" || !isNode(filter) || filter.type !== "CallExpression") {
+    return undefined;
+  }
+  const { callee, args } = filter;
+  if (nameOf(callee) !== "join" || !Array.isArray(args) || args.length !== 1) return undefined;
+  const [argument]: unknown[] = args;
+  if (!isNode(argument) || argument.type === "SpreadExpression") return undefined;
+  const given = argument.type === "KeywordArgumentExpression" ? argument["value"] : argument;
+  return isNode(given) ? given : undefined;
+}
+
+/** Separators are written once for each element. */
+function checkJoined(count: number, { value }: Value): void {
+  if (typeof value !== "string" || count * value.length <= MAX_SIZE) return;
+  const got = `${count} elements with ${value.length} characters between`;
+  throw templateTooLarge(`texts joined to up to ${MAX_SIZE} characters`, got);
+}
+
+function lengthOf({ value }: Value): number {
+  return Array.isArray(value) || typeof value === "string" ? value.length : 0;
 }
 
 /** Steps to walk over a value: an iteration takes as long as many nodes. */
@@ -206,12 +253,13 @@ function checkMember({ type }: Value): void {
 
 /**
  * Arguments by which a text could grow a thousandfold in one step must be written out in the
- * template and short.
+ * template and short, but for the separator of `join`.
  */
 function checkNode(node: Node): void {
   if (node.type === "CallExpression") checkArguments(nameOf(node["callee"]), node["args"]);
   else if (node.type === "FilterExpression" || node.type === "FilterStatement") {
     const filter = node["filter"];
+    if (separatorOf(node) !== undefined) return; // its length is known when it is evaluated
     if (isNode(filter) && filter.type === "CallExpression") {
       checkArguments(nameOf(filter["callee"]), filter["args"]);
     }

@@ -166,6 +166,9 @@ const HOSTILE: readonly [template: string, error: typeof RangeError | typeof Syn
   ["{% set big = 'x' ~ messages[0].content %}{{ big.replace('', big) }}", SyntaxError],
   ["{% set f = messages[0].content.replace %}{{ f('', messages[0].content) }}", SyntaxError],
   ["{{ messages[0].content['rep' ~ 'lace']('', 'x') }}", SyntaxError],
+  ["{{ range(9999)|map('string')|join(*[messages[0].content]) }}", SyntaxError],
+  ["{{ range(9999)|join('', messages[0].content) }}", SyntaxError],
+  ["{% filter join(messages[0].content) %}{{ messages[0].content }}{% endfilter %}", SyntaxError],
   ["{{ messages[0].content|replace('', messages[0].content) }}", SyntaxError],
   ["{{ '('".repeat(3) + "(".repeat(60_000), SyntaxError],
   [`{{ ${"(".repeat(20_000)}1${")".repeat(20_000)} }}`, RangeError],
@@ -186,6 +189,36 @@ test("hostile templates end in a typed error, and soon", () => {
     const begin = performance.now();
     assert.throws(() => applyChatTemplate(template, { messages }), error, template.slice(0, 90));
     assert.ok(performance.now() - begin < PATIENCE_MS, `${template.slice(0, 90)} takes too long`);
+  }
+});
+
+test("texts are joined by what a variable holds", () => {
+  const messages = [user("a"), user("b"), user("c")];
+  for (const template of [
+    "{% set sep = ', ' %}{{ messages|map(attribute='content')|join(sep) }}",
+    "{% set sep = ', ' %}{{ messages|map(attribute='content')|join(separator=sep) }}",
+    "{% set sep = ',' %}{{ messages|map(attribute='content')|join(sep ~ ' ') }}",
+    "{{ messages|map(attribute='content')|join(['x', ', ']|join(beginning)|replace('x', '')) }}",
+  ]) {
+    const text = `{% set beginning = '' %}${template}`;
+    assert.equal(applyChatTemplate(text, { messages }), "a, b, c", template);
+  }
+});
+
+test("texts that joining would make too long are refused before they are made", () => {
+  const messages = [user("word ".repeat(20_000))];
+  for (const template of [
+    "{{ range(999)|join(messages[0].content) }}",
+    "{{ range(999)|join(separator=messages[0].content) }}",
+    "{{ messages[0].content|join('x' ~ messages[0].content) }}",
+    // What is joined on the way to a separator is not what it separates.
+    "{% macro f(x, deep) %}{{ x|join(f([1, 2], false) if deep else messages[0].content) }}{% endmacro %}" +
+      "{{ f(range(999), true) }}",
+  ]) {
+    assert.throws(() => applyChatTemplate(template, { messages }), {
+      name: "RangeError",
+      message: /it must take texts joined to up to 2097152 characters, got \d+ elements with/,
+    });
   }
 });
 
