@@ -8,6 +8,7 @@ import { pairLogProbabilities } from "../../engine/ops/pair_log_probabilities.ts
 import { pack, unpack, type WeightDType } from "../../engine/pack.ts";
 import { Plan } from "../../engine/plan.ts";
 import { Tape } from "../../engine/tape.ts";
+import { rootOf } from "../../engine/tensor.ts";
 import { linearReference } from "../reference/linear.ts";
 import { dot } from "../gradient.ts";
 import { assertClose, openGpu, uniform } from "../support.ts";
@@ -18,6 +19,9 @@ after(() => gpu.destroy());
 
 // Dot products of up to 700 terms in [-1, 1): f32 rounds each partial sum, of size up to 30.
 const TOLERANCE = { rtol: 3e-6, atol: 3e-5 };
+
+/** Parts of at most 20,000 bytes that a weight [700, 64] has. */
+const PARTS = { f16: 5, bf16: 5, int8: 3, int4: 2 } as const;
 
 const PACKED = ["f16", "bf16", "int8", "int4"] as const satisfies WeightDType[];
 
@@ -38,8 +42,11 @@ function frozen(shape: readonly number[], dtype: WeightDType, seed = 1) {
 for (const variant of ["flat", "tiled"] satisfies Variant[]) {
   for (const dtype of PACKED) {
     // The tape's small binding limit takes the weight in parts, as columns of y and of dy.
-    for (const maxBindingBytes of [Infinity, 40_000]) {
-      const how = maxBindingBytes === Infinity ? "whole" : "in parts";
+    for (const [maxBindingBytes, numParts] of [
+      [Infinity, 1],
+      [20_000, PARTS[dtype]],
+    ] as const) {
+      const how = numParts === 1 ? "whole" : `in ${numParts} parts`;
       test(`linear() ${variant} with a weight of ${dtype} ${how} matches float64, forward and backward`, async () => {
         const [numRows, dIn, dOut] = [3, 64, 700];
         const weight = frozen([dOut, dIn], dtype);
@@ -55,6 +62,10 @@ for (const variant of ["flat", "tiled"] satisfies Variant[]) {
         const y = linear(tape, x, weight.tensor, bias);
         tape.backward(y, gpu.tensor(y.shape, { label: "dy", values: dy }), [x]);
         const gradient = tape.gradient(x);
+        const products = tape.dispatches.filter(
+          ({ buffers: { b } }) => b !== undefined && rootOf(b) === weight.tensor,
+        );
+        assert.equal(products.length, 2 * numParts, "each part makes y, and dx");
         const plan = await new Plan(gpu, tape, { keep: [y, gradient] }).compile();
         plan.run();
         const [output, dx] = await plan.read(y, gradient);

@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { MOST_FEW_ROWS } from "../../engine/ops/packed_matmul.ts";
+import { FEW_ROWS } from "../../shaders/packed_matmul_few_rows.wgsl.ts";
+import { openGpu, uniform } from "../support.ts";
+import { casesOf, check, checkBeyondGrid, DTYPES, plain, run } from "./packed_product.ts";
+
+const gpu = await openGpu();
+after(() => gpu.destroy());
+
+for (const dtype of DTYPES) {
+  test(`packedMatmul() tiled of few rows with ${dtype} weights matches float64, and again in every bit`, async () => {
+    const cases = casesOf(dtype, (numRows) => numRows <= MOST_FEW_ROWS);
+    const results = await run(gpu, cases, { variant: "tiled" });
+    check(cases, results);
+    assert.deepEqual(await run(gpu, cases, { variant: "tiled" }), results);
+  });
+}
+
+for (const [layout, numRows, numColumns, kernel] of [
+  ["nt", 1, 65_600 * FEW_ROWS.nt.columns, "packedFewRowsNt"],
+  ["nn", 8, (65_600 / 4) * FEW_ROWS.nn.columns, "packedFewRowsNn"],
+] as const) {
+  test(`packedMatmul() tiled (${layout}) of few rows reaches outputs beyond 65 535 workgroups`, () =>
+    checkBeyondGrid(gpu, "tiled", { layout, numRows, numColumns, kernel }));
+}
+
+test("packedMatmul() tiled of few rows lets an infinite weight reach no row but its own", async () => {
+  const numRows = 1;
+  const weight = uniform(3 * 5, 5).fill(Infinity, 10); // all of the last row
+  const product = plain("bf16", { a: uniform(5 * numRows, 6), weight }, { numRows });
+  const [c] = await run(gpu, [product], { variant: "tiled" });
+  c!.forEach((value, i) => assert.ok(i % 3 === 2 || Number.isFinite(value), c!.join()));
+});
