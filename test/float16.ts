@@ -12,21 +12,30 @@ export function toFloat16(values: Float32Array): Uint16Array<ArrayBuffer> {
   });
 }
 
+/** A binary float of any width, by the definition of IEEE 754. */
+export function floatOf(given: {
+  readonly bits: number;
+  readonly exponentBits: number;
+  readonly fractionBits: number;
+}): number {
+  const { bits, exponentBits, fractionBits } = given;
+  const fraction = bits % 2 ** fractionBits;
+  const exponent = Math.floor(bits / 2 ** fractionBits) % 2 ** exponentBits;
+  const sign = Math.floor(bits / 2 ** (fractionBits + exponentBits)) === 1 ? -1 : 1;
+  const bias = 2 ** (exponentBits - 1) - 1;
+  if (exponent === 2 ** exponentBits - 1) return fraction === 0 ? sign * Infinity : NaN;
+  if (exponent === 0) return sign * fraction * 2 ** (1 - bias - fractionBits);
+  return sign * (1 + fraction / 2 ** fractionBits) * 2 ** (exponent - bias);
+}
+
+/** Value of a half's bits. */
+export function halfOf(bits: number): number {
+  return floatOf({ bits, exponentBits: 5, fractionBits: 10 });
+}
+
 /** Values of the first `length` halves in a buffer. */
 export function fromFloat16(buffer: ArrayBufferLike, length: number): Float32Array<ArrayBuffer> {
-  return Float32Array.from(new Uint16Array(buffer, 0, length), (bits) => {
-    const exponent = (bits >> 10) & 31;
-    const fraction = bits & 1023;
-    const size =
-      exponent === 0
-        ? fraction * 2 ** -24
-        : exponent === 31
-          ? fraction === 0
-            ? Infinity
-            : NaN
-          : (1024 + fraction) * 2 ** (exponent - 25);
-    return bits & 0x8000 ? -size : size;
-  });
+  return Float32Array.from(new Uint16Array(buffer, 0, length), halfOf);
 }
 
 function roundToEven(value: number): number {

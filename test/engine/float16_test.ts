@@ -8,29 +8,19 @@ import {
   toBfloat16,
   toFloat16,
 } from "../../engine/float16.ts";
+import { halfOf } from "../float16.ts";
 
 const ALL = Uint16Array.from({ length: 65_536 }, (_, bits) => bits);
 
-/** An f16 by its definition: (−1)^s · 2^(e − 25) · (1024 + f), or 2⁻²⁴ · f where e is 0. */
-function definition(bits: number): number {
-  const sign = bits >= 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
-  return exponent === 0
-    ? sign * fraction * 2 ** -24
-    : sign * (1024 + fraction) * 2 ** (exponent - 25);
-}
-
 test("fromFloat16() gives every half its value, and toFloat16() its bits back", () => {
   const values = fromFloat16(ALL);
-  ALL.forEach((bits) => assert.ok(Object.is(values[bits], definition(bits)), `${bits}`));
+  ALL.forEach((bits) => assert.ok(Object.is(values[bits], halfOf(bits)), `${bits}`));
   assert.deepEqual(toFloat16(values), ALL);
 });
 
 test("toFloat16() rounds to nearest, ties to even, between all neighbors", () => {
   for (let bits = 0; bits < 0x7bff; bits++) {
-    const [below, above] = [definition(bits), definition(bits + 1)];
+    const [below, above] = [halfOf(bits), halfOf(bits + 1)];
     const middle = (below + above) / 2;
     const ulp = middle * 2 ** -22;
     const even = bits % 2 === 0 ? bits : bits + 1;

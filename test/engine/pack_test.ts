@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { pack, unpack, type WeightDType } from "../../engine/pack.ts";
 import { BLOCK_FORMATS, type BlockFormat, packBlocks } from "../../engine/pack_blocks.ts";
 import { bytesOf } from "../../engine/tensor.ts";
-import { ggufBlockReference, unpackReference } from "../reference/pack.ts";
+import { decodeBlock } from "../reference/ggml_blocks.ts";
+import { unpackReference } from "../reference/pack.ts";
 import { uniform } from "../support.ts";
 
 const DTYPES = ["f32", "f16", "bf16", "int8", "int4"] as const satisfies WeightDType[];
@@ -132,7 +133,7 @@ for (const format of ["Q8_0", "Q4_0", "Q4_1"] as const) {
     const { bytes: bytesEach } = BLOCK_FORMATS[format];
     for (let block = 0; block < count; block++) {
       const part = bytes.slice(block * bytesEach, (block + 1) * bytesEach);
-      const expected = Float32Array.from(ggufBlockReference(part, format), (value) => value + 0);
+      const expected = Float32Array.from(decodeBlock(format, part), (value) => value + 0);
       const actual = weights.slice(block * 32, block * 32 + 32).map((value) => value + 0);
       assert.deepEqual(actual, expected); // but for the sign of zeros
     }
@@ -143,7 +144,7 @@ test("packBlocks() fits a block of Q4_0 anew whose low is too large for f16", ()
   const bytes = new Uint8Array(18).fill(0x88).fill(0x89, 10); // no −8 · d among its weights
   new DataView(bytes.buffer).setUint16(0, 0x7200, true); // d = 12288
   const { values } = packBlocks(bytes, [1, 32], "Q4_0");
-  const expected = Float32Array.from(ggufBlockReference(bytes, "Q4_0"));
+  const expected = Float32Array.from(decodeBlock("Q4_0", bytes));
   assert.ok(relativeError(unpack(values, [1, 32], "int4"), expected) < 2 ** -11);
 });
 

@@ -1,6 +1,8 @@
 // What ggml's blocks mean, read bit by bit: each value is asked for by its index, and found in a
 // number that holds all bits of its block. Nothing is shared between formats but these words.
 
+import { floatOf, halfOf } from "../float16.ts";
+
 /** Types of blocks, as GGUF names them. */
 export type BlockName =
   | "F32"
@@ -34,20 +36,8 @@ class Bits {
 
   /** The IEEE 754 binary16 at a byte, from its definition. */
   half(byte: number): number {
-    return float({ bits: this.unsigned(8 * byte, 16), exponentBits: 5, fractionBits: 10 });
+    return halfOf(this.unsigned(8 * byte, 16));
   }
-}
-
-/** A binary float of any width. */
-function float(given: { bits: number; exponentBits: number; fractionBits: number }): number {
-  const { bits, exponentBits, fractionBits } = given;
-  const fraction = bits % 2 ** fractionBits;
-  const exponent = Math.floor(bits / 2 ** fractionBits) % 2 ** exponentBits;
-  const sign = Math.floor(bits / 2 ** (fractionBits + exponentBits)) === 1 ? -1 : 1;
-  const bias = 2 ** (exponentBits - 1) - 1;
-  if (exponent === 2 ** exponentBits - 1) return fraction === 0 ? sign * Infinity : NaN;
-  if (exponent === 0) return sign * fraction * 2 ** (1 - bias - fractionBits);
-  return sign * (1 + fraction / 2 ** fractionBits) * 2 ** (exponent - bias);
 }
 
 /** f32 arithmetic, one rounding an operation, as C does it. */
@@ -87,9 +77,9 @@ function kValue(bits: Bits, i: number, q: number): number {
 
 /** Value `i` of a block of each type. */
 const VALUE: Readonly<Record<BlockName, (bits: Bits, i: number) => number>> = {
-  F32: (bits) => float({ bits: bits.unsigned(0, 32), exponentBits: 8, fractionBits: 23 }),
+  F32: (bits) => floatOf({ bits: bits.unsigned(0, 32), exponentBits: 8, fractionBits: 23 }),
   F16: (bits) => bits.half(0),
-  BF16: (bits) => float({ bits: bits.unsigned(0, 16), exponentBits: 8, fractionBits: 7 }),
+  BF16: (bits) => floatOf({ bits: bits.unsigned(0, 16), exponentBits: 8, fractionBits: 7 }),
   Q4_0: (bits, i) => f32.times(bits.unsigned(nibble(2, i), 4) - 8, bits.half(0)),
   Q4_1: (bits, i) =>
     f32.plus(f32.times(bits.unsigned(nibble(4, i), 4), bits.half(0)), bits.half(2)),
@@ -161,13 +151,12 @@ export function encodeQ8Block(values: Float32Array): Uint8Array<ArrayBuffer> {
 
 /** The bits of the finite half nearest to a number that is not negative, the even one of two. */
 function nearestHalf(value: number): number {
-  const valueOf = (bits: number) => float({ bits, exponentBits: 5, fractionBits: 10 });
   let [low, high] = [0, 0x7bff];
   while (high - low > 1) {
     const middle = Math.floor((low + high) / 2);
-    if (valueOf(middle) <= value) low = middle;
+    if (halfOf(middle) <= value) low = middle;
     else high = middle;
   }
-  const [down, up] = [value - valueOf(low), valueOf(high) - value];
+  const [down, up] = [value - halfOf(low), halfOf(high) - value];
   return down < up || (down === up && low % 2 === 0) ? low : high;
 }

@@ -2,7 +2,7 @@
  * Blocks of int8 and int4 read bit by bit, in float64: `words` hold rows of blocks of 32 elements,
  * the last of each row padded. Written for clarity, not speed.
  */
-import { fromFloat16 } from "../float16.ts";
+import { halfOf } from "../float16.ts";
 
 /** Values of one matrix. */
 export function unpackReference(
@@ -25,30 +25,10 @@ export function unpackReference(
       } else {
         const byte = bytes.getUint8(block + 4 + Math.floor(j / 2));
         const integer = j % 2 === 0 ? byte % 16 : Math.floor(byte / 16);
-        const scale = half(bytes.getUint16(block, true));
-        values[row * width + column] = scale * integer + half(bytes.getUint16(block + 2, true));
+        const scale = halfOf(bytes.getUint16(block, true));
+        values[row * width + column] = scale * integer + halfOf(bytes.getUint16(block + 2, true));
       }
     }
   }
   return values;
-}
-
-/** Weights of one block of GGUF, by the formulas of ggml's `dequantize_row_*`. */
-export function ggufBlockReference(
-  bytes: Uint8Array,
-  format: "Q8_0" | "Q4_0" | "Q4_1",
-): Float64Array {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const d = half(view.getUint16(0, true));
-  return Float64Array.from({ length: 32 }, (_, j) => {
-    if (format === "Q8_0") return d * view.getInt8(2 + j);
-    const header = format === "Q4_0" ? 2 : 4;
-    const byte = view.getUint8(header + (j % 16));
-    const integer = j < 16 ? byte % 16 : Math.floor(byte / 16);
-    return format === "Q4_0" ? d * (integer - 8) : d * integer + half(view.getUint16(2, true));
-  });
-}
-
-function half(bits: number): number {
-  return fromFloat16(Uint16Array.of(bits).buffer, 1)[0]!;
 }
