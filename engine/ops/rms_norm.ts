@@ -18,11 +18,16 @@ export interface RmsNormOptions {
    * @default {1e-6}
    */
   readonly eps?: number;
+  /**
+   * Elements that are normalized together, if not whole rows: the width of a head.
+   *
+   * @default {dModel}
+   */
+  readonly headDim?: number;
 }
 
 /**
- * Root mean square normalization over the last axis, or over each group of so many of its elements
- * as `weight` has: the heads of a row, where `weight` is as long as a head.
+ * Root mean square normalization over the last axis, or over each head of it.
  *
  *     y = x · weight / √(mean(x²) + eps)
  *
@@ -33,10 +38,11 @@ export interface RmsNormOptions {
  *
  * @param tape Where to record.
  * @param x Activations, `[…, dModel]`, f32 or f16.
- * @param weight Gain, `[dModel]`, or as long as a group, f32 or stored as `x`.
- * @param options Numerical options.
+ * @param weight Gain, `[dModel]`, or `[headDim]` if heads are normalized, f32 or stored as `x`.
+ * @param options Numerical options, and the width of heads.
  * @returns Normalized activations, shaped and stored as `x`.
- * @throws {RangeError} If `weight` does not divide `[dModel]`, or is stored otherwise.
+ * @throws {RangeError} If `weight` is of another shape, or `headDim` does not divide `dModel`.
+ * @throws {TypeError} If `weight` is stored otherwise.
  *
  * @example Pre-normalization of the residual stream
  * ```ts ignore
@@ -47,25 +53,17 @@ export function rmsNorm(
   tape: Tape,
   x: Tensor,
   weight: Tensor,
-  { eps = 1e-6 }: RmsNormOptions = {},
+  options: RmsNormOptions = {},
 ): Tensor {
-  const width = x.shape.at(-1) ?? 0;
-  const [numColumns = 0] = weight.shape;
-  const fits = weight.dtype === x.dtype || weight.dtype === "f32";
-  if (weight.shape.length !== 1 || width % numColumns !== 0 || !fits) {
-    throw new RangeError(
-      `Cannot apply rmsNorm() to x ${describe(x)}: ` +
-        `weight must be [${width}] ${x.dtype}, or divide that, got ${describe(weight)}`,
-    );
-  }
+  const { eps = 1e-6 } = options;
+  const numColumns = check(x, weight, options);
   const numRows = sizeOf(x.shape) / numColumns;
   const label = `rmsNorm(${weight.label})`;
   const y = tape.activation(x.shape, { label, dtype: x.dtype, from: [x, weight] });
   const rstd = tape.activation([numRows], { label: `${label} rstd` });
-  const storage = storageOf(x);
   const constants = {
     ...rowConstants(tape.variant),
-    storage,
+    storage: storageOf(x),
     weightStorage: storageOf(weight),
   };
   const workgroups = rowWorkgroups(constants, numRows);
@@ -84,19 +82,51 @@ export function rmsNorm(
         workgroups,
       }),
     );
-    tape.addGradient(weight, (dWeight, accumulate) => {
-      const chunks = chunksOf(numRows, numColumns);
-      const partial = tape.activation([chunks.numChunks, numColumns], {
-        label: `partial ${dWeight.label}`,
-      });
-      tape.dispatch(rmsNormBackwardWeight, {
-        constants: { storage, workgroupSize: COLUMN_WORKGROUP_SIZE },
-        params: { numRows, numColumns, chunkRows: chunks.chunkRows },
-        buffers: { x, rstd, dy, partial },
-        workgroups: chunks.workgroups,
-      });
-      sumChunks(tape, partial, dWeight, accumulate);
-    });
+    addWeightGradient(tape, { x, weight, rstd, dy });
   });
   return y;
+}
+
+/** Sums the gradient of the gain over rows, in chunks. */
+function addWeightGradient(
+  tape: Tape,
+  { x, weight, rstd, dy }: Readonly<Record<"x" | "weight" | "rstd" | "dy", Tensor>>,
+): void {
+  const numRows = sizeOf(rstd.shape);
+  const numColumns = sizeOf(weight.shape);
+  tape.addGradient(weight, (dWeight, accumulate) => {
+    const chunks = chunksOf(numRows, numColumns);
+    const partial = tape.activation([chunks.numChunks, numColumns], {
+      label: `partial ${dWeight.label}`,
+    });
+    tape.dispatch(rmsNormBackwardWeight, {
+      constants: { storage: storageOf(x), workgroupSize: COLUMN_WORKGROUP_SIZE },
+      params: { numRows, numColumns, chunkRows: chunks.chunkRows },
+      buffers: { x, rstd, dy, partial },
+      workgroups: chunks.workgroups,
+    });
+    sumChunks(tape, partial, dWeight, accumulate);
+  });
+}
+
+/** Elements that are normalized together; throws where anything does not fit. */
+function check(x: Tensor, weight: Tensor, { headDim }: RmsNormOptions): number {
+  const width = x.shape.at(-1) ?? 0;
+  const numColumns = headDim ?? width;
+  if (!Number.isInteger(width / numColumns)) {
+    throw new RangeError(
+      `Cannot apply rmsNorm() to x ${describe(x)}: headDim must divide ${width}, got ${numColumns}`,
+    );
+  }
+  if (weight.shape.join() !== `${numColumns}`) {
+    throw new RangeError(
+      `Cannot apply rmsNorm() to x ${describe(x)}: weight must be [${numColumns}], got ${describe(weight)}`,
+    );
+  }
+  if (weight.dtype !== x.dtype && weight.dtype !== "f32") {
+    throw new TypeError(
+      `Cannot apply rmsNorm() to x ${describe(x)}: weight must be ${x.dtype === "f16" ? "f32 or f16" : "f32"}, got ${describe(weight)}`,
+    );
+  }
+  return numColumns;
 }

@@ -83,7 +83,7 @@ function attention(scope: Scope, x: Tensor, place: Place): Tensor {
 function rotate(scope: Scope, x: Tensor, norm: NormWeights | undefined): Tensor {
   const { tape, inputs, config, rotaryTable: table } = scope;
   const { headDim, rotaryLayout: layout, eps } = config;
-  const normed = norm === undefined ? x : rmsNorm(tape, x, norm.weight, { eps });
+  const normed = norm === undefined ? x : rmsNorm(tape, x, norm.weight, { eps, headDim });
   if (table === undefined) return normed;
   const { positions } = inputs;
   const at = { table, positions: "ids" in positions ? positions.ids : positions };

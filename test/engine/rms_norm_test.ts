@@ -60,7 +60,7 @@ for (const variant of ["flat", "tiled"] satisfies Variant[]) {
           },
           weight: { shape: [headDim], values: uniform(headDim, 2) },
         },
-        op: (tape, t) => rmsNorm(tape, t.x, t.weight, { eps: EPS }),
+        op: (tape, t) => rmsNorm(tape, t.x, t.weight, { eps: EPS, headDim }),
         reference: (at) => rmsNormReference(at, EPS),
         tolerance: TOLERANCE,
       }));
@@ -88,7 +88,7 @@ for (const variant of ["flat", "tiled"] satisfies Variant[]) {
           weight: { shape: [7], values: uniform(7, 2) },
         },
         op: (tape, { x, weight }) => {
-          const options = { eps: EPS };
+          const options = { eps: EPS, headDim: 7 };
           return add(tape, rmsNorm(tape, x, weight, options), rmsNorm(tape, x, weight, options));
         },
         reference: (at) => rmsNormReference(at, EPS).map((y) => 2 * y),
@@ -138,12 +138,25 @@ for (const variant of ["flat", "tiled"] satisfies Variant[]) {
   });
 }
 
-test("rmsNorm() throws when the weight does not fit the last axis", () => {
+test("rmsNorm() throws when the weight does not fit the last axis, or heads do not", () => {
   const tape = new Tape({ variant: "flat", subgroupSize: gpu.subgroupSize });
   const x = tape.activation([2, 4], { label: "x" });
-  assert.throws(() => rmsNorm(tape, x, tape.activation([3], { label: "weight" })), {
-    name: "RangeError",
-    message:
-      "Cannot apply rmsNorm() to x [2, 4] f32: weight must be [4] f32, or divide that, got [3] f32",
+  const weightOf = (length: number) => tape.activation([length], { label: "weight" });
+  for (const [length, options, message] of [
+    [3, {}, "weight must be [4], got [3] f32"],
+    [2, {}, "weight must be [4], got [2] f32"], // half a row, which is no head unless so called
+    [4, { headDim: 2 }, "weight must be [2], got [4] f32"],
+    [3, { headDim: 3 }, "headDim must divide 4, got 3"],
+    [0, { headDim: 0 }, "headDim must divide 4, got 0"],
+  ] as const) {
+    assert.throws(() => rmsNorm(tape, x, weightOf(length), options), {
+      name: "RangeError",
+      message: `Cannot apply rmsNorm() to x [2, 4] f32: ${message}`,
+    });
+  }
+  const halves = tape.activation([4], { label: "weight", dtype: "f16" });
+  assert.throws(() => rmsNorm(tape, x, halves), {
+    name: "TypeError",
+    message: "Cannot apply rmsNorm() to x [2, 4] f32: weight must be f32, got [4] f16",
   });
 });
