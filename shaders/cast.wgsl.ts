@@ -1,12 +1,16 @@
 /**
- * Copies of weights in the storage that a product reads: half precision, from any other.
+ * Copies as halves: of weights as a product reads them, of sums as they are kept.
  *
- *     y[i] = f16(w[i])        to the nearest; infinite beyond 65,504
+ *     y[i] = f16(w[i])        or f16(y[i] + w[i]); infinite from 65,520 on
+ *
+ * WGSL leaves open what becomes of values that f16 cannot hold, and lets compilers assume that none
+ * is infinite or NaN: these are told apart, and made, as bits. All others are rounded to nearest
+ * by every driver that we know; WGSL asks for one of the two neighbors.
  *
  * A lane takes a run of eight neighbors of a row, which lies within one block of a packed weight.
  */
 import { enableF16 } from "./elementwise.wgsl.ts";
-import { kernel, paramsBinding, type Storage } from "./kernel.ts";
+import { kernel, paramsBinding } from "./kernel.ts";
 import { type LaneConstants, mainOfElements } from "./lanes.wgsl.ts";
 import {
   elementOf,
@@ -18,27 +22,41 @@ import {
 } from "./packed.wgsl.ts";
 import { each, wgsl } from "./wgsl.ts";
 
+/** The smallest f32, as bits, that rounds to an infinite f16: 65,520. */
+const FIRST_INFINITE = 0x477f_f000;
+
 const PARAMS = { numRows: "u32", width: "u32" } as const;
 
 /** Constants of {@linkcode castKernel}; a lane's elements are runs. */
 export interface CastConstants extends WeightConstants, LaneConstants {
-  /** Of `y`. */
-  readonly storage: Storage;
+  /** Adds to `y` instead of storing; the sum is rounded once. */
+  readonly accumulate: boolean;
 }
+
+/** f32 as f16, in every bit what rounding to nearest gives. */
+const TO_HALF = wgsl`
+    fn toHalf(value: f32) -> f16 {
+      let bits = bitcast<u32>(value);
+      let size = bits & 0x7fffffffu;
+      if (size < ${FIRST_INFINITE}u) { return f16(clamp(value, -65504.0, 65504.0)); }
+      let special = select(0x7c00u, 0x7e00u, size > 0x7f800000u); // infinity, or NaN
+      return bitcast<vec2<f16>>(((bits >> 16u) & 0x8000u) | special).x;
+    }`;
 
 /** `y`, from a weight in any storage. */
 export const castKernel = kernel({
   name: "cast",
   params: PARAMS,
   buffers: { weight: "read", y: "read_write" },
-  code: ({ storage, ...constants }: CastConstants) =>
+  code: ({ accumulate, ...constants }: CastConstants) =>
     wgsl`
-    ${enableF16(storage)}
+    ${enableF16("f16")}
     ${paramsBinding(PARAMS)}
     @group(0) @binding(1) var<storage, read> b: array<${weightType(constants)}>;  // [numRows, width], packed
-    @group(0) @binding(2) var<storage, read_write> y: array<${storage}>;          // [numRows, width]
+    @group(0) @binding(2) var<storage, read_write> y: array<f16>;  // [numRows, width]
 
     ${weightFunctions(constants)}
+    ${TO_HALF}
 
     ${mainOfElements(
       constants,
@@ -50,7 +68,9 @@ export const castKernel = kernel({
         let at = row * params.width + column;
         ${loadRun(constants, { name: "w", row: "row", run: "run", width: "params.width" })}
         ${each(RUN, (e) => {
-          const store = `y[at + ${e}u] = ${storage}(${elementOf("w", e)});`;
+          const y = `y[at + ${e}u]`;
+          const value = elementOf("w", e);
+          const store = `${y} = toHalf(${accumulate ? `f32(${y}) + ${value}` : value});`;
           return constants.alignment === RUN
             ? store
             : `if (column + ${e}u < params.width) { ${store} }`;

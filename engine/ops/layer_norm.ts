@@ -51,10 +51,9 @@ export function layerNorm(
   const label = `layerNorm(${weight.label})`;
   const y = tape.activation(x.shape, { label, dtype: x.dtype, from: [x, weight, bias] });
   const moments = tape.activation([numRows, 2], { label: `${label} moments` });
-  const storage = storageOf(x);
   const constants = {
     ...rowConstants(tape.variant),
-    storage,
+    storage: storageOf(x),
     weightStorage: storageOf(weight),
   };
   const workgroups = rowWorkgroups(constants, numRows);
@@ -73,23 +72,41 @@ export function layerNorm(
         workgroups,
       }),
     );
-    tape.addGradient(weight, (dWeight, accumulate) => {
-      const chunks = chunksOf(numRows, numColumns);
-      const partial = tape.activation([chunks.numChunks, numColumns], {
-        label: `partial ${dWeight.label}`,
-      });
-      tape.dispatch(layerNormBackwardWeight, {
-        constants: { storage, workgroupSize: COLUMN_WORKGROUP_SIZE },
-        params: { numRows, numColumns, chunkRows: chunks.chunkRows },
-        buffers: { x, moments, dy, partial },
-        workgroups: chunks.workgroups,
-      });
-      sumChunks(tape, partial, dWeight, accumulate);
-    });
-    if (bias === undefined) return;
-    tape.addGradient(bias, (dBias, accumulate) => sumColumns(tape, dy, dBias, accumulate));
+    addWeightGradients(tape, { x, weight, bias, moments, dy });
   });
   return y;
+}
+
+/** Sums the gradients of gain and shift over rows, in chunks. */
+function addWeightGradients(
+  tape: Tape,
+  {
+    x,
+    weight,
+    bias,
+    moments,
+    dy,
+  }: Readonly<Record<"x" | "weight" | "moments" | "dy", Tensor>> & {
+    readonly bias: Tensor | undefined;
+  },
+): void {
+  const numColumns = sizeOf(weight.shape);
+  const numRows = sizeOf(x.shape) / numColumns;
+  tape.addGradient(weight, (dWeight, accumulate) => {
+    const chunks = chunksOf(numRows, numColumns);
+    const partial = tape.activation([chunks.numChunks, numColumns], {
+      label: `partial ${dWeight.label}`,
+    });
+    tape.dispatch(layerNormBackwardWeight, {
+      constants: { storage: storageOf(x), workgroupSize: COLUMN_WORKGROUP_SIZE },
+      params: { numRows, numColumns, chunkRows: chunks.chunkRows },
+      buffers: { x, moments, dy, partial },
+      workgroups: chunks.workgroups,
+    });
+    sumChunks(tape, partial, dWeight, accumulate);
+  });
+  if (bias === undefined) return;
+  tape.addGradient(bias, (dBias, accumulate) => sumColumns(tape, dy, dBias, accumulate));
 }
 
 function check(x: Tensor, weights: { weight: Tensor; bias: Tensor | undefined }): void {

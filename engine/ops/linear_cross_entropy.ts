@@ -6,11 +6,11 @@ import {
 import { fittingRows, part, type Range } from "../split.ts";
 import type { Tape } from "../tape.ts";
 import { bytesOf, describe, isParameter, sizeOf, storageOf, type Tensor } from "../tensor.ts";
-import { addActivationGradient } from "./activation_gradient.ts";
 import { cast, growth } from "./cast.ts";
 import { matmul } from "./matmul.ts";
 import { checkFrozen, isPacked } from "./packed_matmul.ts";
 import { sumColumns } from "./sum_columns.ts";
+import { SummedGradient } from "./summed_gradient.ts";
 
 /** What {@linkcode linearCrossEntropy} compares its predictions with. */
 export interface CrossEntropyInputs {
@@ -33,7 +33,9 @@ export interface CrossEntropyOptions {
    * Vocabulary entries whose logits exist at a time; a multiple of 64.
    * With one tile, backward reuses the logits; with more it computes them again.
    *
-   * Fewer where the device cannot bind as many rows of the weight at once.
+   * Fewer where the device cannot bind as many rows of the weight at once; and more where a tile of
+   * the weight could not begin there, since bindings begin at multiples of 256 bytes: 64
+   * entries of an odd width, or 128 of f16 and bf16.
    *
    * @default {as many as fit in 64 MiB of logits}
    */
@@ -71,28 +73,12 @@ const ELEMENT_LANES = 64;
  */
 export function linearCrossEntropy(
   tape: Tape,
-  { x, weight, targets, weights }: CrossEntropyInputs,
+  inputs: CrossEntropyInputs,
   options: CrossEntropyOptions = {},
 ): CrossEntropy {
-  const [vocabSize = 0, dModel = 0] = weight.shape;
-  const numRows = sizeOf(x.shape) / dModel;
-  if (
-    x.shape.at(-1) !== dModel ||
-    sizeOf(targets.shape) !== numRows ||
-    sizeOf(weights.shape) !== numRows
-  ) {
-    throw new RangeError(
-      `Cannot apply linearCrossEntropy() to x ${describe(x)}: shapes must fit, ` +
-        `got weight ${describe(weight)}, targets ${describe(targets)}, weights ${describe(weights)}`,
-    );
-  }
-  checkDtypes({ x, weight, targets, weights });
-  if (isPacked(weight, x)) checkFrozen("linearCrossEntropy()", weight);
-  if (weight.needsGradient && !isParameter(weight)) {
-    throw new TypeError(
-      `Cannot differentiate linearCrossEntropy(): weight "${weight.label}" must be a parameter, got an activation`,
-    );
-  }
+  const { x, weight, targets, weights } = inputs;
+  const numRows = check(inputs);
+  const [vocabSize = 0] = weight.shape;
   const tiles = tilesOf(tape, { x, weight }, options.tileSize);
   const { statistics, kept } = runningSoftmax(tape, { x, weight, targets }, tiles);
   const logProbabilities = tape.activation([numRows], { label: "log-probabilities" });
@@ -105,26 +91,68 @@ export function linearCrossEntropy(
   });
   const loss = tape.activation([1], { label: "loss", from: [x, weight] });
   sumColumns(tape, nll, loss, false);
-
-  tape.onBackward(loss, (dLoss) => {
-    for (const tile of tiles) {
-      const { begin, end } = tile;
-      const logits = kept ?? logitsOf(tape, { x, weight }, tile);
-      tape.dispatch(crossEntropyGradient, {
-        constants: { workgroupSize: ELEMENT_LANES },
-        params: { numRows, tileBegin: begin, tileSize: end - begin, vocabSize },
-        buffers: { targets, weights, statistics, dLoss, logits },
-        workgroups: numRows * Math.ceil((end - begin) / ELEMENT_LANES),
-      });
-      addActivationGradient(tape, x, (dx, accumulate) =>
-        matmul(tape, "nn", { a: logits, b: operand(tape, { x, weight }, tile), c: dx, accumulate }),
-      );
-      tape.addGradient(weight, (dWeight, accumulate) =>
-        matmul(tape, "tn", { a: logits, b: x, c: part(dWeight, tile), accumulate }),
-      );
-    }
-  });
+  tape.onBackward(loss, (dLoss) =>
+    addGradients(tape, inputs, { tiles, statistics, kept, dLoss, numRows }),
+  );
   return { loss, logProbabilities };
+}
+
+/** What backward needs of forward, and the gradient that reached the loss. */
+interface Forward {
+  readonly tiles: readonly Range[];
+  readonly statistics: Tensor;
+  readonly kept: Tensor | undefined;
+  readonly dLoss: Tensor;
+  readonly numRows: number;
+}
+
+/** Gradients of `x` and `weight`, tile by tile. */
+function addGradients(
+  tape: Tape,
+  { x, weight, targets, weights }: CrossEntropyInputs,
+  { tiles, statistics, kept, dLoss, numRows }: Forward,
+): void {
+  const [vocabSize = 0] = weight.shape;
+  const sum = new SummedGradient(tape, x, tiles.length);
+  for (const tile of tiles) {
+    const { begin, end } = tile;
+    const logits = kept ?? logitsOf(tape, { x, weight }, tile);
+    tape.dispatch(crossEntropyGradient, {
+      constants: { workgroupSize: ELEMENT_LANES },
+      params: { numRows, tileBegin: begin, tileSize: end - begin, vocabSize },
+      buffers: { targets, weights, statistics, dLoss, logits },
+      workgroups: numRows * Math.ceil((end - begin) / ELEMENT_LANES),
+    });
+    sum.add((dx, accumulate) =>
+      matmul(tape, "nn", { a: logits, b: operand(tape, { x, weight }, tile), c: dx, accumulate }),
+    );
+    tape.addGradient(weight, (dWeight, accumulate) =>
+      matmul(tape, "tn", { a: logits, b: x, c: part(dWeight, tile), accumulate }),
+    );
+  }
+  sum.finish();
+}
+
+/** Number of rows; throws where anything does not fit. */
+function check(inputs: CrossEntropyInputs): number {
+  const { x, weight, targets, weights } = inputs;
+  const dModel = weight.shape[1] ?? 0;
+  const numRows = sizeOf(x.shape) / dModel;
+  const fits = [targets, weights].every(({ shape }) => sizeOf(shape) === numRows);
+  if (x.shape.at(-1) !== dModel || !fits) {
+    throw new RangeError(
+      `Cannot apply linearCrossEntropy() to x ${describe(x)}: shapes must fit, ` +
+        `got weight ${describe(weight)}, targets ${describe(targets)}, weights ${describe(weights)}`,
+    );
+  }
+  checkDtypes(inputs);
+  if (isPacked(weight, x)) checkFrozen("linearCrossEntropy()", weight);
+  if (weight.needsGradient && !isParameter(weight)) {
+    throw new TypeError(
+      `Cannot differentiate linearCrossEntropy(): weight "${weight.label}" must be a parameter, got an activation`,
+    );
+  }
+  return numRows;
 }
 
 /** A kernel that reads f32 reads anything as f32, and WebGPU does not object. */
@@ -153,9 +181,10 @@ function checkDtypes({ targets, ...floats }: CrossEntropyInputs): void {
  *
  * @param tape Knows how much that is.
  * @param inputs Hidden states and output layer.
- * @param tileSize Most entries of a tile, a multiple of 64; as many as keep the logits within 64 MiB
- *   if absent.
- * @throws {RangeError} If `tileSize` is no multiple of 64, or a row of the weight is too long to bind.
+ * @param tileSize Entries of a tile, a multiple of 64, rounded down to where tiles of the weight may
+ *   begin, but to one such step at least, which may be more; as many as keep the logits within
+ *   64 MiB if absent.
+ * @throws {RangeError} If `tileSize` is no multiple of 64, or the least tile is too large to bind.
  */
 export function tilesOf(
   tape: Tape,
@@ -181,6 +210,11 @@ export function tilesOf(
   const fitting = fittingRows(weight, weightBytes);
   const unit = fitting.step;
   const size = Math.max(unit, Math.floor(Math.min(most, fitting.most) / unit) * unit);
+  if (size * logitBytes > tape.maxBindingBytes) {
+    throw new RangeError(
+      `Cannot tile the vocabulary of "${weight.label}" ${describe(weight)}: this device must bind the logits of ${size} entries at once, ${size * logitBytes} bytes, got a limit of ${tape.maxBindingBytes}; use a smaller batch`,
+    );
+  }
   return Array.from({ length: Math.ceil(vocabSize / size) }, (_, tile) => ({
     begin: tile * size,
     end: Math.min((tile + 1) * size, vocabSize),
@@ -234,5 +268,5 @@ function operand(
   tile: Range,
 ): Tensor {
   const rows = part(weight, tile);
-  return storageOf(x) === "f16" ? cast(tape, rows, "f16") : rows;
+  return storageOf(x) === "f16" ? cast(tape, rows) : rows;
 }

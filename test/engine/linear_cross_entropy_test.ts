@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import type { Variant } from "../../engine/gpu.ts";
-import { linearCrossEntropy } from "../../engine/ops/linear_cross_entropy.ts";
+import { linearCrossEntropy, tilesOf } from "../../engine/ops/linear_cross_entropy.ts";
+import { Tape } from "../../engine/tape.ts";
 import { crossEntropyReference } from "../reference/cross_entropy.ts";
 import { assertClose, openGpu, uniform } from "../support.ts";
 import { checkOp } from "./check_op.ts";
@@ -99,6 +100,25 @@ test("linearCrossEntropy() throws when a dtype does not fit, which no device wou
   await assert.rejects(loss(floats), {
     name: "TypeError",
     message: "Cannot apply linearCrossEntropy(): targets must be u32, got [4] f32",
+  });
+});
+
+test("tilesOf() begins tiles where the weight can be bound, and names what cannot be", () => {
+  const tiled = (numRows: number, dtype: "f32" | "bf16", maxBindingBytes = Infinity) => {
+    const tape = new Tape({ variant: "flat", subgroupSize: 0, maxBindingBytes });
+    const x = tape.activation([numRows, 33], { label: "x" });
+    const weight = tape.activation([300, 33], { label: "weight", dtype });
+    return tilesOf(tape, { x, weight }, 64).map(({ begin, end }) => [begin, end]);
+  };
+  const narrow = [0, 64, 128, 192, 256].map((begin) => [begin, Math.min(begin + 64, 300)]);
+  assert.deepEqual(tiled(20, "f32"), narrow);
+  const wide = [0, 128, 256].map((begin) => [begin, Math.min(begin + 128, 300)]);
+  assert.deepEqual(tiled(20, "bf16"), wide, "64 rows of 66 bytes end within 256");
+  assert.deepEqual(tiled(17, "bf16", 9000), wide);
+  assert.throws(() => tiled(20, "bf16", 9000), {
+    name: "RangeError",
+    message:
+      'Cannot tile the vocabulary of "weight" [300, 33] bf16: this device must bind the logits of 128 entries at once, 10240 bytes, got a limit of 9000; use a smaller batch',
   });
 });
 

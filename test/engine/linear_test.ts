@@ -4,6 +4,8 @@ import type { Variant } from "../../engine/gpu.ts";
 import { linear } from "../../engine/ops/linear.ts";
 import { linearReference } from "../reference/linear.ts";
 import { dot } from "../gradient.ts";
+import { Tape } from "../../engine/tape.ts";
+import type { DType } from "../../engine/tensor.ts";
 import { assertClose, openGpu, uniform } from "../support.ts";
 import { checkGradient } from "./check_op.ts";
 import { runOp } from "./run_op.ts";
@@ -100,19 +102,36 @@ test("linear() adds to a gradient that is already there", async () => {
   }
 });
 
-test("linear() throws when the weight does not fit", async () => {
-  await assert.rejects(
-    runOp(gpu, "flat", {
-      inputs: {
-        x: { shape: [2, 4], values: uniform(8, 1) },
-        weight: { shape: [3, 5], values: uniform(15, 1) },
-      },
-      op: (tape, t) => linear(tape, t.x, t.weight),
-    }),
-    {
-      name: "RangeError",
-      message:
-        "Cannot apply linear() to x [2, 4] f32: weight must be [dOut, 4] f32, got [3, 5] f32",
-    },
-  );
+test("linear() throws when the weight or the bias does not fit", () => {
+  const tape = new Tape(gpu);
+  const tensor = (shape: number[], dtype: DType = "f32") =>
+    tape.activation(shape, { label: "t", dtype });
+  const x = tensor([2, 4]);
+  const weight = tensor([3, 4]);
+  for (const [weightOf, bias, name, message] of [
+    [tensor([3, 5]), undefined, "RangeError", "weight must be [dOut, 4], got [3, 5] f32"],
+    [tensor([4]), undefined, "RangeError", "weight must be [dOut, 4], got [4] f32"],
+    [
+      tensor([3, 4], "u32"),
+      undefined,
+      "TypeError",
+      "weight must be f32, f16, bf16, int8 or int4, got [3, 4] u32",
+    ],
+    [weight, tensor([3], "f16"), "TypeError", "bias must be f32, got [3] f16"],
+  ] as const) {
+    assert.throws(() => linear(tape, x, weightOf, bias), {
+      name,
+      message: `Cannot apply linear() to x [2, 4] f32: ${message}`,
+    });
+  }
+  assert.throws(() => linear(tape, x, weight, tensor([4])), {
+    name: "RangeError",
+    message: "Cannot apply linear() with weight [3, 4] f32: bias must be [3], got [4] f32",
+  });
+  const halves = tensor([2, 4], "f16");
+  assert.throws(() => linear(tape, halves, weight, tensor([3], "u32")), {
+    name: "TypeError",
+    message: "Cannot apply linear() to x [2, 4] f16: bias must be f32 or f16, got [3] u32",
+  });
+  assert.throws(() => linear(tape, tensor([2, 4], "u32"), weight), { name: "TypeError" });
 });
