@@ -36,6 +36,14 @@ interface BackwardStep {
   readonly run: (dy: Tensor) => void;
 }
 
+interface SharedResult {
+  readonly kernel: AnyKernel;
+  readonly inputs: Readonly<Record<string, Tensor | number>>;
+  readonly result: Tensor;
+  /** Dispatches of the tape after it was recorded. */
+  readonly end: number;
+}
+
 /**
  * A list of dispatches, recorded before anything runs, and how to differentiate them.
  *
@@ -59,6 +67,8 @@ export class Tape {
   readonly #gradients = new Map<Tensor, Tensor>();
   /** Tensors whose gradient stays as it is once it is complete. */
   readonly #retained = new Set<Tensor>();
+  /** What ops share, by the kernel that makes it. */
+  readonly #shared: SharedResult[] = [];
   /** Tensors whose gradient is one and the same tensor, while any of them may still be read. */
   readonly #sharers = new Map<Tensor, Set<Tensor>>();
 
@@ -109,6 +119,44 @@ export class Tape {
     dispatch: Dispatch<Constants, keyof Params & string, keyof Buffers & string>,
   ): void {
     this.#dispatches.push({ ...dispatch, kernel });
+  }
+
+  /**
+   * What a kernel makes of its inputs, for all ops that ask: recorded for the first of them, and
+   * again where a dispatch has written an input since.
+   *
+   * @param kernel What makes it.
+   * @param inputs Tensors and numbers that it depends on.
+   * @param record Appends the dispatches, and returns their result.
+   */
+  share(
+    kernel: AnyKernel,
+    inputs: Readonly<Record<string, Tensor | number>>,
+    record: () => Tensor,
+  ): Tensor {
+    const names = Object.keys(inputs);
+    const found = this.#shared.findLast(
+      (one) => one.kernel === kernel && names.every((name) => one.inputs[name] === inputs[name]),
+    );
+    if (found !== undefined && !this.#areWritten(inputs, found.end)) return found.result;
+    const result = record();
+    this.#shared.push({ kernel, inputs, result, end: this.#dispatches.length });
+    return result;
+  }
+
+  /** Whether a dispatch from `begin` on writes memory of one of the inputs. */
+  #areWritten(inputs: Readonly<Record<string, Tensor | number>>, begin: number): boolean {
+    const roots = new Set<unknown>();
+    for (const input of Object.values(inputs)) {
+      if (typeof input !== "number") roots.add(rootOf(input));
+    }
+    return this.#dispatches
+      .slice(begin)
+      .some(({ kernel, buffers }) =>
+        Object.entries(buffers).some(
+          ([name, tensor]) => kernel.buffers[name] !== "read" && roots.has(rootOf(tensor)),
+        ),
+      );
   }
 
   /**

@@ -68,44 +68,30 @@ const WORKGROUP_BYTES = 16_384;
  * @param options Sizes.
  * @returns Shaped and stored as `q`; zeros where a query sees no key.
  * @throws {RangeError} If the shapes do not fit.
- * @throws {TypeError} If `q` is neither f32 nor f16.
+ * @throws {TypeError} If `q` is neither f32 nor f16, `k` and `v` are not stored as `q`, or the masks
+ *   are not u32.
  */
 export function causalAttention(
   tape: Tape,
-  { q, k, v, starts, ends }: AttentionInputs,
-  { seqLen, numHeads, numKvHeads, headDim }: AttentionOptions,
+  inputs: AttentionInputs,
+  options: AttentionOptions,
 ): Tensor {
-  const numTokens = sizeOf(q.shape) / (numHeads * headDim);
+  const { q, k, v, starts, ends } = inputs;
+  const { seqLen, numHeads, numKvHeads } = options;
+  const numTokens = check(inputs, options);
   const numRows = numTokens / seqLen;
-  const kvShape = [numTokens, numKvHeads * headDim].join();
-  if (
-    !Number.isInteger(numRows) ||
-    !Number.isInteger(numHeads / numKvHeads) ||
-    [k, v].some(({ shape, dtype }) => shape.join() !== kvShape || dtype !== q.dtype) ||
-    [starts, ends].some(({ shape, dtype }) => sizeOf(shape) !== numTokens || dtype !== "u32")
-  ) {
-    throw new RangeError(
-      `Cannot apply causalAttention() with ${numHeads} heads of ${headDim} and ${numKvHeads} for keys, seqLen ${seqLen}: ` +
-        `shapes must fit, got q ${describe(q)}, k ${describe(k)}, v ${describe(v)}, starts ${describe(starts)}, ends ${describe(ends)}`,
-    );
-  }
   const y = tape.activation(q.shape, { label: "attention", dtype: q.dtype, from: [q, k, v] });
   const statistics = tape.activation([numTokens, numHeads, 2], { label: "attention statistics" });
   const spans = spansOf(tape, { starts, ends }, { numRows, seqLen });
-  const tiled = tape.variant === "tiled";
-  const subgroupSize = tiled ? 0 : tape.subgroupSize;
-  const workgroupSize = tiled ? TILED_LANES : subgroupSize > 0 ? subgroupSize : FLAT_LANES;
-  const tile = tiled ? Math.min(32, Math.floor(WORKGROUP_BYTES / (8 * headDim))) : 0;
-  const constants = { headDim, workgroupSize, tile, subgroupSize, storage: storageOf(q) };
+  const constants = constantsOf(tape, q, options);
   const params = { numRows, seqLen, numHeads, numKvHeads };
-  const blocks = numRows * Math.ceil(seqLen / workgroupSize);
+  const blocks = numRows * Math.ceil(seqLen / constants.workgroupSize);
   tape.dispatch(attentionForward, {
     constants,
     params,
     buffers: { q, k, v, spans, y, statistics },
     workgroups: blocks * numHeads,
   });
-
   tape.onBackward(y, (dy) => {
     writeGradient(tape, q, (dq, accumulate) => {
       tape.dispatch(attentionBackwardQuery, {
@@ -115,25 +101,78 @@ export function causalAttention(
         workgroups: blocks * numHeads,
       });
     });
-    const like = ({ shape, dtype }: Tensor, label: string) =>
-      tape.activation(shape, { label, dtype });
-    // One dispatch may not write a tensor through two bindings.
-    const dSame = k === v ? like(v, "attention dv") : undefined;
-    writeGradient(tape, k, (dk, accumulateKey) => {
-      const writeValue: GradientWriter = (dv, accumulateValue) => {
-        tape.dispatch(attentionBackwardKey, {
-          constants: { ...constants, accumulateKey, accumulateValue },
-          params,
-          buffers: { q, k, v, spans, dy, statistics, dk, dv },
-          workgroups: blocks * numKvHeads,
-        });
-      };
-      if (dSame === undefined) writeGradient(tape, v, writeValue);
-      else writeValue(dSame, false);
+    writeKeyGradients(tape, { k, v }, ({ dk, dv, ...accumulate }) => {
+      tape.dispatch(attentionBackwardKey, {
+        constants: { ...constants, ...accumulate },
+        params,
+        buffers: { q, k, v, spans, dy, statistics, dk, dv },
+        workgroups: blocks * numKvHeads,
+      });
     });
-    if (dSame !== undefined) tape.passGradient(v, dSame);
   });
   return y;
+}
+
+/** Number of tokens; throws where anything does not fit. */
+function check(
+  { q, k, v, starts, ends }: AttentionInputs,
+  { seqLen, numHeads, numKvHeads, headDim }: AttentionOptions,
+): number {
+  const numTokens = sizeOf(q.shape) / (numHeads * headDim);
+  const kvShape = [numTokens, numKvHeads * headDim].join();
+  const got = `q ${describe(q)}, k ${describe(k)}, v ${describe(v)}, starts ${describe(starts)}, ends ${describe(ends)}`;
+  if (
+    !Number.isInteger(numTokens / seqLen) ||
+    !Number.isInteger(numHeads / numKvHeads) ||
+    [k, v].some(({ shape }) => shape.join() !== kvShape) ||
+    [starts, ends].some(({ shape }) => sizeOf(shape) !== numTokens)
+  ) {
+    throw new RangeError(
+      `Cannot apply causalAttention() with ${numHeads} heads of ${headDim} and ${numKvHeads} for keys, seqLen ${seqLen}: shapes must fit, got ${got}`,
+    );
+  }
+  const isAlike = [k, v].every(({ dtype }) => dtype === q.dtype);
+  if (!isAlike || [starts, ends].some(({ dtype }) => dtype !== "u32")) {
+    throw new TypeError(
+      `Cannot apply causalAttention(): k and v must be stored as q, starts and ends be u32, got ${got}`,
+    );
+  }
+  return numTokens;
+}
+
+/** How the kernels share the work among lanes. */
+function constantsOf(tape: Tape, q: Tensor, { headDim }: Pick<AttentionOptions, "headDim">) {
+  const tiled = tape.variant === "tiled";
+  const subgroupSize = tiled ? 0 : tape.subgroupSize;
+  const workgroupSize = tiled ? TILED_LANES : subgroupSize > 0 ? subgroupSize : FLAT_LANES;
+  const tile = tiled ? Math.min(32, Math.floor(WORKGROUP_BYTES / (8 * headDim))) : 0;
+  return { headDim, workgroupSize, tile, subgroupSize, storage: storageOf(q) };
+}
+
+/** What one dispatch writes: both gradients, and whether it adds to them. */
+interface KeyGradients {
+  readonly dk: Tensor;
+  readonly dv: Tensor;
+  readonly accumulateKey: boolean;
+  readonly accumulateValue: boolean;
+}
+
+/** Gradients of keys and values, which one dispatch writes. */
+function writeKeyGradients(
+  tape: Tape,
+  { k, v }: Pick<AttentionInputs, "k" | "v">,
+  write: (gradients: KeyGradients) => void,
+): void {
+  // One dispatch may not write a tensor through two bindings.
+  const dSame =
+    k === v ? tape.activation(v.shape, { label: "attention dv", dtype: v.dtype }) : undefined;
+  writeGradient(tape, k, (dk, accumulateKey) => {
+    const writeValue: GradientWriter = (dv, accumulateValue) =>
+      write({ dk, dv, accumulateKey, accumulateValue });
+    if (dSame === undefined) writeGradient(tape, v, writeValue);
+    else writeValue(dSame, false);
+  });
+  if (dSame !== undefined) tape.passGradient(v, dSame);
 }
 
 /**
@@ -145,34 +184,25 @@ function writeGradient(tape: Tape, x: Tensor, write: GradientWriter): void {
   else write(tape.activation(x.shape, { label: "unread gradient", dtype: x.dtype }), false);
 }
 
-/** Spans that a tape has recorded, by their starts: the blocks of a model share theirs. */
-const recordedSpans = new WeakMap<
-  Tape,
-  Map<Tensor, { ends: Tensor; seqLen: number; spans: Tensor }>
->();
-
-/** The masks as the kernels read them; recorded once a tape. */
+/** The masks as the kernels read them: the blocks of a model share theirs. */
 function spansOf(
   tape: Tape,
   { starts, ends }: Masks,
   { numRows, seqLen }: { readonly numRows: number; readonly seqLen: number },
 ): Tensor {
-  const recorded = recordedSpans.get(tape) ?? new Map();
-  recordedSpans.set(tape, recorded);
-  const found = recorded.get(starts);
-  if (found?.ends === ends && found.seqLen === seqLen) return found.spans;
-  const numChunks = numRows * chunksOfQueries(seqLen);
-  const spans = tape.activation([2 * numRows * seqLen + numChunks], {
-    label: "attention spans",
-    dtype: "u32",
+  return tape.share(attentionSpans, { starts, ends, seqLen }, () => {
+    const numChunks = numRows * chunksOfQueries(seqLen);
+    const spans = tape.activation([2 * numRows * seqLen + numChunks], {
+      label: "attention spans",
+      dtype: "u32",
+    });
+    const lanes = lanesOf(tape.variant);
+    tape.dispatch(attentionSpans, {
+      constants: lanes,
+      params: { numRows, seqLen },
+      buffers: { starts, ends, spans },
+      workgroups: laneWorkgroups(lanes, numChunks),
+    });
+    return spans;
   });
-  const lanes = lanesOf(tape.variant);
-  tape.dispatch(attentionSpans, {
-    constants: lanes,
-    params: { numRows, seqLen },
-    buffers: { starts, ends, spans },
-    workgroups: laneWorkgroups(lanes, numChunks),
-  });
-  recorded.set(starts, { ends, seqLen, spans });
-  return spans;
 }

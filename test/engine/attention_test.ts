@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import type { Variant } from "../../engine/gpu.ts";
 import { add } from "../../engine/ops/add.ts";
-import { causalAttention } from "../../engine/ops/attention.ts";
+import { type AttentionInputs, causalAttention } from "../../engine/ops/attention.ts";
 import { Tape } from "../../engine/tape.ts";
-import type { Tensor } from "../../engine/tensor.ts";
+import { detach, type DType, type Tensor } from "../../engine/tensor.ts";
 import { attentionSpans } from "../../shaders/attention_spans.wgsl.ts";
+import { copy } from "../../shaders/elementwise.wgsl.ts";
 import { attentionReference, type AttentionCase } from "../reference/attention.ts";
 import { assertClose, openGpu, uniform } from "../support.ts";
 import { checkFloat16, checkOp, withoutFloat16 } from "./check_op.ts";
@@ -275,6 +276,46 @@ test("causalAttention() refuses to differentiate parameters of halves", () => {
     message:
       'Cannot differentiate "half": a parameter that is used as an activation must be f32, got [2, 1] f16',
   });
+});
+
+test("causalAttention() lays out masks again once a dispatch has written them", () => {
+  const tape = new Tape({ variant: "flat", subgroupSize: gpu.subgroupSize });
+  const x = tape.activation([4, 8], { label: "x" });
+  const u32 = () => tape.activation([4], { label: "masks", dtype: "u32" });
+  const [starts, ends, others] = [u32(), u32(), u32()];
+  const attend = () =>
+    causalAttention(tape, { q: x, k: x, v: x, starts, ends }, sizes(1, 4, 1, 1, 8));
+  const count = () => tape.dispatches.filter(({ kernel }) => kernel === attentionSpans).length;
+  attend();
+  tape.elementwise(copy, { x: starts, y: others });
+  attend();
+  assert.equal(count(), 1, "reading them changes nothing");
+  tape.elementwise(copy, { x: others, y: detach(starts) });
+  attend();
+  attend();
+  assert.equal(count(), 2);
+});
+
+test("causalAttention() throws when shapes or dtypes do not fit", () => {
+  const tape = new Tape({ variant: "flat", subgroupSize: gpu.subgroupSize });
+  const tensor = (shape: number[], dtype: DType = "f32") =>
+    tape.activation(shape, { label: "t", dtype });
+  const q = tensor([4, 8]);
+  const masks = { starts: tensor([4], "u32"), ends: tensor([4], "u32") };
+  const attend = (over: Partial<AttentionInputs>) =>
+    causalAttention(tape, { q, k: q, v: q, ...masks, ...over }, sizes(1, 4, 1, 1, 8));
+  assert.throws(() => attend({ k: tensor([4, 4]) }), {
+    name: "RangeError",
+    message:
+      "Cannot apply causalAttention() with 1 heads of 8 and 1 for keys, seqLen 4: shapes must fit, got q [4, 8] f32, k [4, 4] f32, v [4, 8] f32, starts [4] u32, ends [4] u32",
+  });
+  assert.throws(() => attend({ ends: tensor([3], "u32") }), { name: "RangeError" });
+  assert.throws(() => attend({ v: tensor([4, 8], "f16") }), {
+    name: "TypeError",
+    message:
+      "Cannot apply causalAttention(): k and v must be stored as q, starts and ends be u32, got q [4, 8] f32, k [4, 8] f32, v [4, 8] f16, starts [4] u32, ends [4] u32",
+  });
+  assert.throws(() => attend({ starts: tensor([4]) }), { name: "TypeError" });
 });
 
 test("causalAttention() lays out masks once for all blocks that share them", () => {
