@@ -4,7 +4,6 @@
  * @module
  */
 export * from "./checkpoint/byte_source.ts";
-export * from "./checkpoint/checkpoint.ts";
 export { checkpointFiles, type CheckpointSource } from "./checkpoint/checkpoint_files.ts";
 export {
   configFromJson,
@@ -26,7 +25,14 @@ export { toFloat32 } from "./checkpoint/gguf/to_float32.ts";
 export { readGgufVocabulary } from "./checkpoint/gguf/vocabulary.ts";
 export { storedLlama2cModel } from "./checkpoint/llama2c.ts";
 export * from "./checkpoint/manifest.ts";
-export type { RunSource, RunState } from "./checkpoint/run_state.ts";
+export {
+  type Moment,
+  openRun,
+  type ReadMoment,
+  type RunSource,
+  type StoredRun,
+  type TrainerRecord,
+} from "./checkpoint/run_state.ts";
 export * from "./checkpoint/safetensors.ts";
 export * from "./checkpoint/safetensors_file.ts";
 export * from "./checkpoint/stored_hugging_face.ts";

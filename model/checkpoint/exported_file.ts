@@ -17,14 +17,3 @@ export function fileOf(name: string, bytes: Uint8Array<ArrayBuffer>): ExportedFi
     })(),
   };
 }
-
-/** Content of a file as one array. */
-export async function drainFile({ size, chunks }: ExportedFile): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(size);
-  let offset = 0;
-  for await (const chunk of chunks) {
-    bytes.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return bytes;
-}

@@ -22,20 +22,8 @@ const FORMAT = "tenure-checkpoint";
 /**
  * Lists files with their lengths and SHA-256 sums.
  *
- * @param files Content by name.
  * @returns Content of `MANIFEST.json`.
  */
-export async function encodeManifest(
-  files: ReadonlyMap<string, Uint8Array<ArrayBuffer>>,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const entries = new Map<string, ManifestEntry>();
-  for (const [name, content] of files) {
-    entries.set(name, { bytes: content.length, sha256: await sha256(content) });
-  }
-  return encodeEntries(entries);
-}
-
-/** Content of `MANIFEST.json`, where lengths and sums are known. */
 export function encodeEntries(
   entries: ReadonlyMap<string, ManifestEntry>,
 ): Uint8Array<ArrayBuffer> {
@@ -73,39 +61,6 @@ export function decodeManifest(bytes: Uint8Array): Map<string, ManifestEntry> {
       return [name, { bytes: length, sha256: sum }];
     }),
   );
-}
-
-/**
- * Checks files against the manifest beside them. Without one, as in a model that another program
- * wrote, there is nothing to check.
- *
- * @param files Content by name; those absent are not looked for.
- * @throws {SyntaxError} If a file differs from what was written, or is not listed, naming it.
- */
-export async function verifyManifest(
-  files: ReadonlyMap<string, Uint8Array<ArrayBuffer>>,
-): Promise<void> {
-  const manifest = files.get(MANIFEST_FILE);
-  if (manifest === undefined) return;
-  const entries = decodeManifest(manifest);
-  for (const [name, content] of files) {
-    if (name === MANIFEST_FILE) continue;
-    const entry = entries.get(name);
-    const rule =
-      entry === undefined
-        ? `it must be listed in ${MANIFEST_FILE}, got a file of unknown origin`
-        : entry.bytes !== content.length
-          ? `it must have ${entry.bytes} bytes as when it was saved, got ${content.length}`
-          : entry.sha256 !== (await sha256(content))
-            ? "its SHA-256 must be the one it was saved with, got another; the file is damaged"
-            : undefined;
-    if (rule !== undefined) throw new SyntaxError(`Cannot read "${name}": ${rule}`);
-  }
-}
-
-async function sha256(content: Uint8Array<ArrayBuffer>): Promise<string> {
-  const sum = new Uint8Array(await crypto.subtle.digest("SHA-256", content));
-  return Array.from(sum, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function problem(rule: string, got: string): SyntaxError {

@@ -1,12 +1,9 @@
 import { sizeOf } from "../../engine/tensor.ts";
-import type { ModelConfig } from "../transformer/config.ts";
-import { type WeightShape, weightShapes } from "../transformer/weight_shapes.ts";
+import type { WeightShape } from "../transformer/weight_shapes.ts";
 import type { FileSet } from "./byte_source.ts";
 import { type ExportedFile, fileOf } from "./exported_file.ts";
 import { Fields } from "./fields.ts";
 import { decodeFloats, encodeFloats, isFloatDtype, notFloats } from "./float_conversion.ts";
-import type { WeightValues } from "./hugging_face.ts";
-import { decodeSafetensors, floatTensor } from "./safetensors.ts";
 import { openSafetensors, type SafetensorsFile } from "./safetensors_file.ts";
 import { type SafetensorsDtype } from "./safetensors_header.ts";
 import { startSafetensors } from "./safetensors_writer.ts";
@@ -36,12 +33,6 @@ export interface TrainerRecord {
   readonly log?: readonly JsonObject[];
   /** Seeds, data position and whatever else the trainer wants back as it was. */
   readonly state: JsonObject;
-}
-
-/** All that a run needs, besides its weights, to go on as if it had never stopped. */
-export interface RunState extends TrainerRecord {
-  /** AdamW's moments by label of the weight, each shaped as the weight. */
-  readonly optimizer: { readonly m: WeightValues; readonly v: WeightValues };
 }
 
 /** One of AdamW's two moments. */
@@ -155,23 +146,6 @@ async function readMoment(
   return decodeFloats(await tensor.read(), tensor.dtype);
 }
 
-/**
- * Reads back what {@linkcode runFiles} wrote, from memory.
- *
- * @throws {SyntaxError} If a file is malformed.
- * @throws {RangeError} If the moments are not those of the model.
- */
-export function decodeRun(
-  config: ModelConfig,
-  files: ReadonlyMap<string, Uint8Array<ArrayBuffer>>,
-): RunState | undefined {
-  const [state, moments] = [files.get(TRAINER_FILE), files.get(OPTIMIZER_FILE)];
-  if (state === undefined && moments === undefined) return undefined;
-  if (state === undefined) throw missing(TRAINER_FILE, OPTIMIZER_FILE);
-  if (moments === undefined) throw missing(OPTIMIZER_FILE, TRAINER_FILE);
-  return { ...decodeRunJson(state), optimizer: decodeMoments(config, moments) };
-}
-
 function missing(name: string, beside: string): SyntaxError {
   return new SyntaxError(`Cannot read "${name}": it must be beside ${beside}, got no such file`);
 }
@@ -233,17 +207,4 @@ function checkMoments(
   throw new RangeError(
     `Cannot read "${OPTIMIZER_FILE}": it must hold ${count} moments, got ${tensors.size}`,
   );
-}
-
-function decodeMoments(config: ModelConfig, bytes: Uint8Array<ArrayBuffer>): RunState["optimizer"] {
-  const { tensors } = decodeSafetensors(bytes, OPTIMIZER_FILE);
-  checkMoments(tensors, weightShapes(config));
-  const read = (moment: Moment) =>
-    new Map(
-      Array.from(weightShapes(config), ({ label }) => {
-        const name = `${label}.${moment}`;
-        return [label, floatTensor(tensors.get(name)!, name, OPTIMIZER_FILE).values] as const;
-      }),
-    );
-  return { m: read("m"), v: read("v") };
 }

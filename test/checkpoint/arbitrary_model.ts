@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import type { ModelConfig, RopeScaling } from "../../model/transformer/config.ts";
 import type { ModelType } from "../../model/checkpoint/config_json.ts";
-import type { WeightValues } from "../../model/checkpoint/hugging_face.ts";
+import type { WeightValues } from "./whole_checkpoint.ts";
 import { weightShapes } from "../../model/transformer/weight_shapes.ts";
 
 const positive = fc.constantFrom(0.5, 1, 8, 1e6 / 3);

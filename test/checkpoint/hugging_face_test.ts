@@ -7,17 +7,18 @@ import {
   MODEL_TYPES,
   modelTypeOf,
 } from "../../model/checkpoint/config_json.ts";
-import { weightsFromTensors, weightsToTensors } from "../../model/checkpoint/hugging_face.ts";
 import {
   decodeSafetensors,
   encodeSafetensors,
+  floatTensor,
   type FloatTensor,
 } from "../../model/checkpoint/safetensors.ts";
 import type { JsonObject } from "../../model/checkpoint/strict_json.ts";
 import { countWeights, weightShapes } from "../../model/transformer/weight_shapes.ts";
 import { DEFAULT_CONFIG, type ModelConfig } from "../../model/transformer/config.ts";
-import { uniform } from "../support.ts";
 import { arbitraryConfig, bitsOf, countingWeights, GPT2, LLAMA } from "./arbitrary_model.ts";
+import { jsonBytes, jsonOf } from "./memory_files.ts";
+import { decodeCheckpoint, encodeCheckpoint, type WeightValues } from "./whole_checkpoint.ts";
 
 const FILE = "config.json";
 
@@ -173,31 +174,28 @@ test("countWeights() is the sum of all shapes", () => {
   );
 });
 
-/** Through the bytes of a file and back. */
-function reread(config: ModelConfig, tensors: ReadonlyMap<string, FloatTensor>) {
-  const source = { config, modelType: modelTypeOf(config), file: "model.safetensors" };
-  return weightsFromTensors(source, decodeSafetensors(encodeSafetensors(tensors), source.file));
+const WEIGHTS = "model.safetensors";
+
+/** The tensors that a model is written as. */
+async function tensorsOf(
+  config: ModelConfig,
+  weights: WeightValues = countingWeights(config),
+): Promise<Map<string, FloatTensor>> {
+  const file = (await encodeCheckpoint({ config, weights })).get(WEIGHTS)!;
+  const { tensors } = decodeSafetensors(file, WEIGHTS);
+  return new Map(Array.from(tensors, ([name, x]) => [name, floatTensor(x, name, WEIGHTS)]));
 }
 
-test("weightsFromTensors() gives back what weightsToTensors() was given, bit by bit", () => {
-  fc.assert(
-    fc.property(arbitraryConfig, fc.nat(), (config, seed) => {
-      const weights = countingWeights(config);
-      // Any bits at all: NaNs with a payload, -0, denormal numbers.
-      for (const values of weights.values()) {
-        const bits = new Uint32Array(values.buffer);
-        uniform(bits.length, seed).forEach((x, i) => (bits[i] = (x + 1) * 2 ** 31));
-      }
-      assert.deepEqual(bitsOf(reread(config, weightsToTensors(config, weights))), bitsOf(weights));
-    }),
-  );
-});
+/** The weights that a model is read with from other tensors. */
+async function reread(config: ModelConfig, tensors: ReadonlyMap<string, FloatTensor>) {
+  const files = await encodeCheckpoint({ config, weights: countingWeights(config) });
+  files.set(WEIGHTS, encodeSafetensors(tensors));
+  return (await decodeCheckpoint(files)).weights;
+}
 
-test("weightsToTensors() of a Llama has Hugging Face's names, and no output layer if tied", () => {
-  const names = (config: ModelConfig) => [
-    ...weightsToTensors(config, countingWeights(config)).keys(),
-  ];
-  assert.deepEqual(names({ ...LLAMA, numBlocks: 1 }), [
+test("a Llama is written under Hugging Face's names, and without output layer if tied", async () => {
+  const names = async (config: ModelConfig) => [...(await tensorsOf(config)).keys()];
+  const expected = [
     "model.embed_tokens.weight",
     "model.layers.0.input_layernorm.weight",
     "model.layers.0.self_attn.q_proj.weight",
@@ -210,16 +208,18 @@ test("weightsToTensors() of a Llama has Hugging Face's names, and no output laye
     "model.layers.0.mlp.down_proj.weight",
     "model.norm.weight",
     "lm_head.weight",
-  ]);
-  assert.ok(!names({ ...LLAMA, tieEmbeddings: true }).includes("lm_head.weight"));
+  ];
+  assert.deepEqual(await names({ ...LLAMA, numBlocks: 1 }), expected.toSorted());
+  const tied = await names({ ...LLAMA, tieEmbeddings: true });
+  assert.ok(!tied.includes("lm_head.weight"));
 });
 
-test("weightsToTensors() of a GPT-2 has Hugging Face's names and shapes", () => {
+test("a GPT-2 is written under Hugging Face's names and in its shapes", async () => {
   const config = { ...GPT2, numBlocks: 1 };
-  const tensors = weightsToTensors(config, countingWeights(config));
+  const tensors = await tensorsOf(config);
   assert.deepEqual(
-    Array.from(tensors, ([name, { shape }]) => [name, shape]),
-    [
+    new Map(Array.from(tensors, ([name, { shape }]) => [name, shape])),
+    new Map<string, readonly number[]>([
       ["transformer.wte.weight", [7, 4]],
       ["transformer.wpe.weight", [5, 4]],
       ["transformer.h.0.ln_1.weight", [4]],
@@ -236,13 +236,13 @@ test("weightsToTensors() of a GPT-2 has Hugging Face's names and shapes", () => 
       ["transformer.h.0.mlp.c_proj.bias", [4]],
       ["transformer.ln_f.weight", [4]],
       ["transformer.ln_f.bias", [4]],
-    ],
+    ]),
   );
 });
 
-test("GPT-2's x · W + b gives queries, keys and values side by side, as our layers do", () => {
+test("GPT-2's x · W + b gives queries, keys and values side by side, as our layers do", async () => {
   const weights = countingWeights(GPT2);
-  const tensors = weightsToTensors(GPT2, weights);
+  const tensors = await tensorsOf(GPT2, weights);
   const w = tensors.get("transformer.h.1.attn.c_attn.weight")!.values;
   const b = tensors.get("transformer.h.1.attn.c_attn.bias")!.values;
   const x = [0.5, -1, 2, 3];
@@ -257,79 +257,61 @@ test("GPT-2's x · W + b gives queries, keys and values side by side, as our lay
   assert.deepEqual(fused, apart); // small integers and halves: exact
 });
 
-test("weightsFromTensors() reads a GPT-2 without prefix, with its masks", () => {
+test("a GPT-2 without prefix, with its masks, is read", async () => {
   const weights = countingWeights(GPT2);
   const tensors = new Map<string, FloatTensor>();
-  for (const [name, tensor] of weightsToTensors(GPT2, weights)) {
+  for (const [name, tensor] of await tensorsOf(GPT2, weights)) {
     tensors.set(name.replace("transformer.", ""), tensor);
   }
   tensors.set("h.0.attn.bias", { shape: [1, 1, 1, 1], values: Float32Array.of(1) });
-  assert.deepEqual(bitsOf(reread(GPT2, tensors)), bitsOf(weights));
+  assert.deepEqual(bitsOf(await reread(GPT2, tensors)), bitsOf(weights));
 });
 
-test("weightsFromTensors() accepts a copy of a tied embedding, and no other output layer", () => {
+test("a copy of a tied embedding is accepted, and no other output layer", async () => {
   const config = { ...LLAMA, tieEmbeddings: true };
   const weights = countingWeights(config);
-  const tensors = weightsToTensors(config, weights);
+  const tensors = await tensorsOf(config, weights);
   const { shape, values } = tensors.get("model.embed_tokens.weight")!;
   tensors.set("lm_head.weight", { shape, values: values.slice() });
-  assert.deepEqual(bitsOf(reread(config, tensors)), bitsOf(weights));
+  assert.deepEqual(bitsOf(await reread(config, tensors)), bitsOf(weights));
   tensors.get("lm_head.weight")!.values[0] = 9;
-  assert.throws(
-    () => reread(config, tensors),
+  await assert.rejects(
+    reread(config, tensors),
     /must equal the embedding .* ties it to, got another$/,
   );
 });
 
-test("weightsFromTensors() names a missing, a misshapen and an unknown tensor", () => {
-  const tensors = weightsToTensors(LLAMA, countingWeights(LLAMA));
+test("a missing, a misshapen and an unknown tensor are refused by name", async () => {
+  const tensors = await tensorsOf(LLAMA);
   const norm = tensors.get("model.norm.weight")!;
   const message = (text: string) => ({
     name: "RangeError",
     message: `Cannot read "model.safetensors": ${text}`,
   });
   tensors.set("model.norm.weight", { shape: [2, 2], values: norm.values });
-  assert.throws(
-    () => reread(LLAMA, tensors),
+  await assert.rejects(
+    reread(LLAMA, tensors),
     message(
       'tensor "model.norm.weight" must have shape [4] in a model of 316 weights (0.0 MiB), got [2, 2]',
     ),
   );
   tensors.delete("model.norm.weight");
-  assert.throws(() => reread(LLAMA, tensors), /"model\.norm\.weight" must have .*, got none$/);
+  await assert.rejects(reread(LLAMA, tensors), /"model\.norm\.weight" must have .*, got none$/);
   tensors.set("model.norm.weight", norm);
   tensors.set("model.layers.2.input_layernorm.weight", norm);
-  assert.throws(
-    () => reread(LLAMA, tensors),
+  await assert.rejects(
+    reread(LLAMA, tensors),
     message(
       'tensors must be weights of a llama model, got "model.layers.2.input_layernorm.weight"',
     ),
   );
 });
 
-test("weightsFromTensors() of a billion blocks fails at the first one missing, with the size", () => {
-  const file = "model.safetensors";
-  const stored = decodeSafetensors(
-    encodeSafetensors(weightsToTensors(LLAMA, countingWeights(LLAMA))),
-    file,
-  );
-  const config = { ...LLAMA, numBlocks: 1_000_000_000 };
-  assert.throws(
-    () => weightsFromTensors({ config, modelType: "llama", file }, stored),
+test("a file that says a billion blocks fails at the first one missing, with the size", async () => {
+  const files = await encodeCheckpoint({ config: LLAMA, weights: countingWeights(LLAMA) });
+  const json = { ...jsonOf(files, FILE), num_hidden_layers: 1_000_000_000 };
+  await assert.rejects(
+    decodeCheckpoint(files.set(FILE, jsonBytes(json))),
     /"model\.layers\.2\.input_layernorm\.weight" .* \(\d+\.\d GiB\), got none$/,
   );
-});
-
-test("weightsToTensors() refuses a missing weight and one of another model", () => {
-  const weights = countingWeights(LLAMA);
-  weights.set("model.norm.bias", new Float32Array(4));
-  assert.throws(
-    () => weightsToTensors(LLAMA, weights),
-    /must belong to the model, got "model\.norm\.bias"$/,
-  );
-  weights.delete("model.norm.weight");
-  assert.throws(() => weightsToTensors(LLAMA, weights), {
-    name: "RangeError",
-    message: 'Cannot write a checkpoint: weight "model.norm.weight" must have shape [4], got none',
-  });
 });

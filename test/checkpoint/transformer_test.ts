@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { decodeCheckpoint, encodeCheckpoint } from "../../model/checkpoint/checkpoint.ts";
 import type { ModelConfig } from "../../model/transformer/config.ts";
 import { Transformer } from "../../model/transformer/transformer.ts";
 import { openGpu } from "../support.ts";
 import { bitsOf, GPT2, LLAMA } from "./arbitrary_model.ts";
+import { decodeCheckpoint, encodeCheckpoint } from "./whole_checkpoint.ts";
 
 const gpu = await openGpu();
 after(() => gpu.destroy());

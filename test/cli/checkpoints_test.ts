@@ -26,10 +26,9 @@ import {
   setAsideAfter,
 } from "../../cli/platform/checkpoints.ts";
 import { CliError, EXIT } from "../../cli/platform/errors.ts";
-import { type Checkpoint, encodeCheckpoint } from "../../model/checkpoint/checkpoint.ts";
 import { type ExportedFile, fileOf } from "../../model/checkpoint/exported_file.ts";
-import { decodeFloats } from "../../model/checkpoint/float_conversion.ts";
 import { countingWeights, LLAMA } from "../checkpoint/arbitrary_model.ts";
+import { type Checkpoint, encodeCheckpoint, valuesOf } from "../checkpoint/whole_checkpoint.ts";
 import { type Fault, type FaultReport, losePower, withFaults } from "./fault_injection.ts";
 
 const root = mkdtempSync(join(tmpdir(), "tenure-checkpoints-"));
@@ -61,10 +60,10 @@ function checkpointOf(step: number, mark = step, best?: number): Checkpoint {
   };
 }
 
-/** Files of a checkpoint, without the manifest, which saving adds. */
+/** Files of a checkpoint. */
 async function filesOf(checkpoint: Checkpoint): Promise<ExportedFile[]> {
   const files = await encodeCheckpoint(checkpoint);
-  return Array.from(files, ([name, bytes]) => fileOf(name, bytes)).slice(0, -1);
+  return Array.from(files, ([name, bytes]) => fileOf(name, bytes));
 }
 
 async function save(folder: string, step: number, mark = step, best?: number): Promise<string> {
@@ -75,10 +74,7 @@ async function save(folder: string, step: number, mark = step, best?: number): P
 /** Reads all of a checkpoint. */
 async function load(path: string): Promise<Checkpoint> {
   const { model, trainer } = await loadCheckpoint(path);
-  const weights = new Map<string, Float32Array<ArrayBuffer>>();
-  for (const [label, weight] of model.weights) {
-    weights.set(label, decodeFloats((await weight.read()).bytes, "F32"));
-  }
+  const weights = await valuesOf(model);
   const { moment, ...record } = trainer!;
   const optimizer = { m: new Map(weights), v: new Map(weights) };
   for (const label of weights.keys()) {
@@ -290,13 +286,13 @@ test("kill -9 at any moment leaves a whole checkpoint", async () => {
   await save(folder, 0);
   const program = `
     import { saveCheckpoint } from "./cli/platform/checkpoints.ts";
-    import { encodeCheckpoint } from "./model/checkpoint/checkpoint.ts";
+    import { encodeCheckpoint } from "./test/checkpoint/whole_checkpoint.ts";
     import { fileOf } from "./model/checkpoint/exported_file.ts";
     import { countingWeights, LLAMA } from "./test/checkpoint/arbitrary_model.ts";
     const config = { ...LLAMA, vocabSize: 20000 };
     const content = await encodeCheckpoint({ config, weights: countingWeights(config) });
     for (let step = Number(process.argv[1]); ; step++) {
-      const files = Array.from(content, ([name, bytes]) => fileOf(name, bytes)).slice(0, -1);
+      const files = Array.from(content, ([name, bytes]) => fileOf(name, bytes));
       await saveCheckpoint(process.argv[2], "checkpoint-" + step, files);
       process.stdout.write(step + "\\n");
     }`;

@@ -14,15 +14,16 @@ import {
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { checkpointName } from "../../cli/platform/checkpoints.ts";
+import { checkpointName, saveCheckpoint } from "../../cli/platform/checkpoints.ts";
 import { EXIT } from "../../cli/platform/errors.ts";
 import { fileSource, folderFiles, openModelPath } from "../../cli/platform/model_folder.ts";
-import { encodeCheckpoint } from "../../model/checkpoint/checkpoint.ts";
+import { fileOf } from "../../model/checkpoint/exported_file.ts";
 import { toFloat32 } from "../../model/checkpoint/gguf/to_float32.ts";
 import type { StoredModel } from "../../model/checkpoint/stored_model.ts";
 import { countingWeights, FAMILIES, LLAMA } from "../checkpoint/arbitrary_model.ts";
 import { ggufFile, LLAMA as GGUF_LLAMA, MODELS, randomWeights } from "../checkpoint/gguf_files.ts";
 import { type Files, filesOf } from "../checkpoint/memory_files.ts";
+import { encodeCheckpoint } from "../checkpoint/whole_checkpoint.ts";
 import { COMMIT, HubServer } from "./hub_server.ts";
 import { temporaryFolder } from "./run_support.ts";
 
@@ -62,9 +63,8 @@ async function saveStep(folder: string, step: number, best?: number): Promise<vo
     ...(name !== undefined && { best: { metric: 1, checkpoint: name } }),
   };
   const files = await encodeCheckpoint({ config: LLAMA, weights, trainer });
-  const path = join(folder, checkpointName(step));
-  mkdirSync(path);
-  write(files, path);
+  const exported = Array.from(files, ([file, bytes]) => fileOf(file, bytes));
+  await saveCheckpoint(folder, checkpointName(step), exported);
 }
 
 async function firstWeight(path: string): Promise<number> {
