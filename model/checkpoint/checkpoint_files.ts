@@ -13,7 +13,8 @@ export type TokenizerFiles = Pick<ModelExport, "tokenizer" | "tokenizerConfig">;
 
 /**
  * A checkpoint as files in Hugging Face's layout, whose tensors are asked for as the files are
- * drained: memory holds a few copies of one tensor. `storedHuggingFaceModel()` and `openRun()` read them.
+ * drained: memory holds a few copies of one tensor. `storedHuggingFaceModel()` and `openRun()` read
+ * them.
  *
  * @returns Files in the order to write them; a manifest of what was written belongs behind them.
  * @throws {RangeError} If sizes, tokenizer or generation do not fit together, or the step is no
