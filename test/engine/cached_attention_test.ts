@@ -50,7 +50,7 @@ const CASES: readonly Case[] = [
     places: [132, 131, 130, 64, 140, PADDING],
     starts: [5, 4, 3, 0, 0, 0],
   }),
-  sized("a few nodes of a tree", [1, 4, 700], [2, 1, 8], {
+  sized("a few nodes of a tree", [1, 4, 700], [1, 1, 8], {
     places: [126, 127, 128, 129],
     ends: range(0, 700).map((s) => TREE_ENDS[s] ?? PADDING),
   }),
@@ -126,7 +126,7 @@ for (const { name: way, on, variant } of ways) {
     for (const seqLen of [4, 10]) {
       const sizes: Sizes = [2, seqLen, 700];
       const fill = (begin: number) => range(begin, begin + seqLen);
-      const at = sized("", sizes, [2, 1, 8], {
+      const at = sized("", sizes, [1, 1, 8], {
         places: [...fill(550), ...fill(20)],
         // Another query begins earlier, so that the walk does.
         starts: range(0, 2 * seqLen).map((t) => [5, 14][t] ?? 0),
@@ -134,7 +134,7 @@ for (const { name: way, on, variant } of ways) {
       const inputs = inputsOf(at);
       const alone = {
         ...inputs,
-        q: { ...inputs.q, values: inputs.q.values.map((x, i) => (i < 2 * 16 ? x : 7)) },
+        q: { ...inputs.q, values: inputs.q.values.map((x, i) => (i < 2 * 8 ? x : 7)) },
         // Another row's cache, and places that the first two queries do not see.
         k: { ...inputs.k, values: inputs.k.values.map((x, i) => (i < 552 * 8 ? x : 1e3)) },
         v: { ...inputs.v, values: inputs.v.values.map((x, i) => (i < 552 * 8 ? x : 1e30)) },
@@ -147,36 +147,30 @@ for (const { name: way, on, variant } of ways) {
         cachedAttention(tape, tensors, at);
       const among = await runOp(on, variant, { inputs, op });
       const single = await runOp(on, variant, { inputs: alone, op });
-      assert.deepEqual(single.y.subarray(0, 32), among.y.subarray(0, 32));
-      assert.ok(single.y.subarray(32).every((value) => value === 0));
+      assert.deepEqual(single.y.subarray(0, 16), among.y.subarray(0, 16));
+      assert.ok(single.y.subarray(16).every((value) => value === 0));
     }
   });
 }
 
 test("cachedAttention() survives scores far apart", async () => {
   for (const seqLen of [1, 5]) {
-    const at = sized("", [1, seqLen, 700], [1, 1, 1], {
+    const at = sized("", [1, seqLen, 700], [4, 2, 8], {
       places: [600, ...Array<number>(seqLen - 1).fill(PADDING)],
     });
     const inputs = inputsOf(at);
     inputs.q.values.fill(300);
-    inputs.k.values.fill(-300).set([300], 5);
+    inputs.k.values.fill(-300).fill(300, 5 * 16, 6 * 16);
+    const [one, two] = [inputs.v.values.subarray(80, 88), inputs.v.values.subarray(88, 96)];
+    const expected = [one, one, two, two].flatMap((head) => [...head]);
     for (const { on, variant } of ways) {
       const { y } = await runOp(on, variant, {
         inputs,
         op: (tape, t) => cachedAttention(tape, t, at),
       });
-      assertClose(y.subarray(0, 1), [inputs.v.values[5]!], { what: "y", rtol: 0, atol: 0 });
+      assertClose(y.subarray(0, 32), expected, { what: "y", rtol: 0, atol: 0 });
     }
   }
-});
-
-test("cachedAttention() reaches rows beyond 65 535 workgroups", async () => {
-  const numRows = 66_000;
-  const at = sized("", [numRows, 1, 1], [1, 1, 1], { places: range(0, numRows).fill(0) });
-  const inputs = inputsOf(at);
-  const { y } = await runOp(gpu, "flat", { inputs, op: (tape, t) => cachedAttention(tape, t, at) });
-  assertClose(y, inputs.v.values, { what: "y", rtol: 1e-6, atol: 0 });
 });
 
 /** Storage rounds at 2^-11; f16 queries are rounded once more on their way out. */
@@ -200,6 +194,8 @@ test(
         const heads = { q: inputs.q.values, k: rounded(inputs.k), v: rounded(inputs.v) };
         const cached = await runOp(on, variant, { inputs: halves, op });
         assertClose(cached.y, cachedAttentionReference(heads, at), { what: "y", ...TOLERANCE });
+        // Queries are stored in one line of each kernel: blocks of them take it once.
+        if (seqLen > 1 && on !== gpu) continue;
         const all = await runOp(on, variant, { inputs: { ...halves, q: half(inputs.q) }, op });
         const expected = cachedAttentionReference({ ...heads, q: rounded(inputs.q) }, at);
         assertClose(all.y, expected, { what: "y in halves", ...F16_TOLERANCE });

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import { toFloat16 } from "../../engine/float16.ts";
 import type { Variant } from "../../engine/gpu.ts";
+import { cast } from "../../engine/ops/cast.ts";
 import { embedding } from "../../engine/ops/embedding.ts";
 import { linear } from "../../engine/ops/linear.ts";
 import { linearCrossEntropy } from "../../engine/ops/linear_cross_entropy.ts";
@@ -12,7 +14,7 @@ import { rootOf } from "../../engine/tensor.ts";
 import { linearReference } from "../reference/linear.ts";
 import { dot } from "../gradient.ts";
 import { assertClose, openGpu, uniform } from "../support.ts";
-import { checkGradient } from "./check_op.ts";
+import { checkGradient, withoutFloat16 } from "./check_op.ts";
 
 const gpu = await openGpu();
 after(() => gpu.destroy());
@@ -109,6 +111,40 @@ for (const variant of ["flat", "tiled"] satisfies Variant[]) {
       }
     });
   }
+}
+
+for (const variant of ["flat", "tiled"] satisfies Variant[]) {
+  test(`embedding() ${variant} of bf16 reaches tokens beyond 65 535 workgroups`, async () => {
+    const numTokens = 66_000;
+    const table = frozen([numTokens, 1], "bf16");
+    const values = Uint32Array.from({ length: numTokens }, (_, token) => numTokens - 1 - token);
+    const ids = gpu.tensor([numTokens], { label: "ids", dtype: "u32", values });
+    const tape = new Tape({ variant, subgroupSize: 0 });
+    const y = embedding(tape, table.tensor, ids, { dtype: "f32" });
+    const plan = await new Plan(gpu, tape, { keep: [y] }).compile();
+    plan.run();
+    const [rows] = await plan.read(y);
+    assert.deepEqual(rows!.subarray(0, numTokens), table.values.toReversed());
+    plan.destroy();
+  });
+
+  test(
+    `cast() ${variant} of bf16 reaches rows beyond 65 535 workgroups`,
+    { skip: withoutFloat16(gpu) },
+    async () => {
+      const numRows = 65_600 * 64; // a workgroup takes 64 rows of one run in either variant
+      const weight = frozen([numRows, 1], "bf16");
+      const tape = new Tape({ variant, subgroupSize: 0 });
+      const y = cast(tape, weight.tensor);
+      assert.ok(tape.dispatches[0]!.workgroups > 65_535);
+      const plan = await new Plan(gpu, tape, { keep: [y] }).compile();
+      plan.run();
+      const [words] = await plan.read(y);
+      const halves = new Uint16Array(words!.buffer, 0, numRows);
+      assert.deepEqual(halves.subarray(-1000), toFloat16(weight.values.subarray(-1000)));
+      plan.destroy();
+    },
+  );
 }
 
 for (const dtype of PACKED) {

@@ -1,8 +1,10 @@
+import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import type { Variant } from "../../engine/gpu.ts";
 import { add } from "../../engine/ops/add.ts";
 import { scale } from "../../engine/ops/scale.ts";
 import { openGpu, uniform } from "../support.ts";
+import { runOp } from "./run_op.ts";
 import { checkFloat16, checkOp, F16_SUM_TOLERANCE, withoutFloat16 } from "./check_op.ts";
 
 const gpu = await openGpu();
@@ -38,3 +40,16 @@ for (const variant of ["flat", "tiled"] satisfies Variant[]) {
     );
   }
 }
+
+// Tiled only: more than 65,535 workgroups of the flat variant, of 512 elements, need 128 MiB.
+test("scale() tiled reaches elements beyond 65 535 workgroups", async () => {
+  const values = uniform(65_600 * 64, 1);
+  const { y } = await runOp(gpu, "tiled", {
+    inputs: { x: { shape: [values.length], values } },
+    op: (tape, { x }) => scale(tape, x, -0.5),
+  });
+  assert.deepEqual(
+    y,
+    values.map((value) => -0.5 * value),
+  );
+});

@@ -60,6 +60,24 @@ for (const width of [3, 8]) {
   }
 }
 
+// Tiled only: a workgroup of the flat variant takes 512 vectors, so that more than 65,535 of them
+// need 128 MiB for each tensor. How elements are numbered is the same code.
+test("writeCache() tiled reaches tokens beyond 65 535 workgroups", async () => {
+  const numTokens = 65_600 * 64;
+  const values = uniform(numTokens, 1);
+  const x = gpu.tensor([numTokens, 1], { label: "x", values });
+  const cache = gpu.tensor([numTokens, 1], { label: "cache" });
+  const backwards = Uint32Array.from({ length: numTokens }, (_, token) => numTokens - 1 - token);
+  const places = gpu.tensor([numTokens], { label: "places", dtype: "u32", values: backwards });
+  const tape = new Tape({ variant: "tiled", subgroupSize: 0 });
+  writeCache(tape, { x, cache, places }, { seqLen: numTokens, capacity: numTokens });
+  assert.ok(tape.dispatches[0]!.workgroups > 65_535);
+  const plan = await new Plan(gpu, tape).compile();
+  plan.run();
+  assert.deepEqual(await gpu.read(cache), values.toReversed());
+  plan.destroy();
+});
+
 test(
   "writeCache() stores f32 as halves where the cache holds halves",
   { skip: withoutFloat16(gpu) },
