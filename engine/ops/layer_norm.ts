@@ -38,7 +38,8 @@ export interface LayerNormOptions {
  * @param x Activations, `[…, dModel]`, f32 or f16.
  * @param options Weights and numerical options.
  * @returns Normalized activations, shaped and stored as `x`.
- * @throws {RangeError} If `weight` or `bias` is not `[dModel]`, or is stored otherwise.
+ * @throws {RangeError} If `weight` or `bias` is not `[dModel]`.
+ * @throws {TypeError} If one of them is stored otherwise.
  */
 export function layerNorm(
   tape: Tape,
@@ -115,11 +116,11 @@ function check(x: Tensor, weights: { weight: Tensor; bias: Tensor | undefined })
     if (tensor === undefined) continue;
     const dtype = name === "bias" ? weights.weight.dtype : x.dtype;
     const fits = tensor.dtype === dtype || (name === "weight" && tensor.dtype === "f32");
-    if (tensor.shape.join() !== `${dModel}` || !fits) {
-      throw new RangeError(
-        `Cannot apply layerNorm() to x ${describe(x)}: ` +
-          `${name} must be [${dModel}] ${dtype}, got ${describe(tensor)}`,
-      );
-    }
+    if (tensor.shape.join() === `${dModel}` && fits) continue;
+    const Kind = fits ? RangeError : TypeError;
+    throw new Kind(
+      `Cannot apply layerNorm() to x ${describe(x)}: ` +
+        `${name} must be [${dModel}] ${dtype}, got ${describe(tensor)}`,
+    );
   }
 }

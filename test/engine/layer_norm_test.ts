@@ -133,4 +133,9 @@ test("layerNorm() throws when weight or bias does not fit the last axis", () => 
     name: "RangeError",
     message: "Cannot apply layerNorm() to x [2, 4] f32: bias must be [4] f32, got [5] f32",
   });
+  const halves = tape.activation([4], { label: "t", dtype: "f16" });
+  assert.throws(() => layerNorm(tape, tensor([2, 4]), { weight: halves }), {
+    name: "TypeError",
+    message: "Cannot apply layerNorm() to x [2, 4] f32: weight must be [4] f32, got [4] f16",
+  });
 });

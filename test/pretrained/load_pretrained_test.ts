@@ -17,6 +17,7 @@ import { Transformer } from "../../model/transformer/transformer.ts";
 import { type Files, folderOf } from "../checkpoint/memory_files.ts";
 import { fullLogits } from "../generate/cached_logits.ts";
 import { assertClose, openGpu, openTestAdapter } from "../support.ts";
+import { openWithout } from "../engine/without_memory.ts";
 import { Gpu } from "../../engine/gpu.ts";
 import { SMALL, smallFiles, WEIGHTS } from "./small_model.ts";
 
@@ -164,6 +165,21 @@ test("a model that the device cannot hold is refused with the estimate, before i
   const bytes = read.reduce((sum, part) => sum + part.bytes, 0);
   assert.ok(bytes < 10_000, `only the header may be read, got ${bytes} bytes`);
   assert.equal(small.allocatedBytes, 0);
+  small.destroy();
+});
+
+test("a model for which memory runs out says so, frees what it had, and may be loaded again", async () => {
+  const failing = new Set(["model.layers.0.mlp.up_proj.weight"]);
+  const small = await openWithout(failing);
+  const files = folderOf(await smallFiles());
+  await assert.rejects(loadPretrained(files, { gpu: small }), {
+    name: "RangeError",
+    message: /^Cannot allocate "model\.layers\.0\.mlp\.up_proj\.weight": the device must have/,
+  });
+  assert.equal(small.allocatedBytes, 0);
+  failing.clear();
+  const { transformer } = await loadPretrained(files, { gpu: small });
+  await fullLogits(small, transformer, TEXT);
   small.destroy();
 });
 
