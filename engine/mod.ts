@@ -4,7 +4,7 @@
  * @module
  */
 export * from "./float16.ts";
-export type { AllocationFailure } from "./device_memory.ts";
+export type { AllocationFailure, Audience } from "./device_memory.ts";
 export * from "./gpu.ts";
 export type { Lifetime, MemoryPlan } from "./memory.ts";
 export * from "./ops/activation.ts";
