@@ -7,6 +7,7 @@ import { embedding } from "../../engine/ops/embedding.ts";
 import { linear } from "../../engine/ops/linear.ts";
 import { linearCrossEntropy } from "../../engine/ops/linear_cross_entropy.ts";
 import { rmsNorm } from "../../engine/ops/rms_norm.ts";
+import { pack } from "../../engine/pack.ts";
 import { Plan } from "../../engine/plan.ts";
 import { TokenInput } from "../../engine/segments.ts";
 import { type RecordedDispatch, Tape } from "../../engine/tape.ts";
@@ -39,6 +40,14 @@ const parameter = (label: string, shape: number[], seed: number): Parameter =>
 const u32 = (label: string, length: number, value: number): Tensor =>
   gpu.tensor([length], { label, dtype: "u32", values: new Uint32Array(length).fill(value) });
 
+/** A frozen weight of bf16. */
+const packed = (shape: [number, number]): Tensor =>
+  gpu.tensor(shape, {
+    label: "weight",
+    dtype: "bf16",
+    values: pack(uniform(sizeOf(shape), 2), shape, "bf16"),
+  });
+
 /** Records an op and its backward; the outputs are its result and its inputs' gradients. */
 function record(inputs: readonly Parameter[], op: (tape: Tape) => Tensor): Run {
   const tape = new Tape(gpu);
@@ -48,7 +57,11 @@ function record(inputs: readonly Parameter[], op: (tape: Tape) => Tensor): Run {
   return { tape, outputs: [y, ...inputs.map(({ gradient }) => gradient)] };
 }
 
-/** Shapes of several tiles, so that each tile is staged over an earlier one. */
+/**
+ * Shapes of several tiles, so that each tile is staged over an earlier one. Sampling is left out:
+ * with each barrier taken away, a software driver takes 7 s to compile it again. All of its barriers
+ * are those of `workgroupReduction()`, which rmsNorm() calls too.
+ */
 const RUNS: Readonly<Record<string, () => Run>> = {
   linear: () => {
     // Forward only: the gradients are the same kernel in other layouts, slow to compile.
@@ -62,6 +75,16 @@ const RUNS: Readonly<Record<string, () => Run>> = {
     const x = gpu.tensor([2, 300], values(600));
     const weight = gpu.tensor([9, 300], values(2700));
     return record([], (tape) => linear(tape, x, weight));
+  },
+  "linear of packed weights": () => {
+    // Tiles of 64 rows and 32 terms.
+    const x = gpu.tensor([70, 70], { label: "x", values: uniform(4900, 1) });
+    return record([], (tape) => linear(tape, x, packed([68, 70])));
+  },
+  "gradient of few rows": () => {
+    // Forward, few rows of packed weights are the kernel above.
+    const x = parameter("x", [2, 70], 1);
+    return record([x], (tape) => linear(tape, x, packed([40, 70])));
   },
   causalAttention: () => {
     const heads = [1, 2, 3].map((seed) => parameter("head", [100, 16], seed));

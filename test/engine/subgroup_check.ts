@@ -2,6 +2,7 @@
  * Checks the kernels that share loads in subgroups, with subgroups on and off, and prints their
  * size. Run by `subgroups_test.ts` in processes whose software driver has other sizes.
  */
+import assert from "node:assert/strict";
 import { causalAttention } from "../../engine/ops/attention.ts";
 import { cachedAttention } from "../../engine/ops/cached_attention.ts";
 import { linear } from "../../engine/ops/linear.ts";
@@ -15,6 +16,8 @@ import { inputsOf, sized } from "./cached_case.ts";
 import { checkOp } from "./check_op.ts";
 import { caseOf, check, LAYOUTS, run, SHAPES } from "./packed_product.ts";
 import { runOp } from "./run_op.ts";
+import { rightTokens, rowsOf } from "./sampling_case.ts";
+import { sample } from "./sampling_run.ts";
 
 const values = (shape: number[], seed: number) => ({
   shape,
@@ -69,6 +72,17 @@ for (const seqLen of [1, 5]) {
   const heads = { q: inputs.q.values, k: inputs.k.values, v: inputs.v.values };
   assertClose(y, cachedAttentionReference(heads, at), { what: "y of a cache", ...TOLERANCE });
 }
+
+// Rows whose lists of candidates are ragged among the lanes of a subgroup, for all settings.
+const rows = rowsOf(517, 0);
+const { tokens } = await sample(gpu, "flat in subgroups", rows);
+rows.forEach((row, i) => {
+  const right = [...rightTokens(row)];
+  assert.ok(
+    right.includes(tokens[i]!),
+    `row ${i}: expected ${right.join(" or ")}, got ${tokens[i]}`,
+  );
+});
 
 const model = TINY_MODELS["like Llama, with grouped heads"]!;
 await checkTransformer(gpu, model);
