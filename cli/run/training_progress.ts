@@ -40,7 +40,8 @@ export class TrainingProgress {
   begin({ numParameters, numTrained }: Transformer): void {
     const { batch } = this.#settings;
     const { step } = this.#begin;
-    const frozen = numTrained < numParameters ? ` on top of ${numParameters.toLocaleString("en")}` : "";
+    const frozen =
+      numTrained < numParameters ? ` on top of ${numParameters.toLocaleString("en")}` : "";
     const size = `${numTrained.toLocaleString("en")} weights${frozen}`;
     const perStep = batch.numRows * batch.seqLen * batch.accumulation;
     const verb = step === 0 ? "Training" : `Going on at step ${step} with`;

@@ -1,4 +1,5 @@
 import { cachedAttentionKernel } from "../../shaders/cached_attention.wgsl.ts";
+import { loadsOf } from "../../shaders/attention_walk.wgsl.ts";
 import { combineSplits } from "../../shaders/combine_splits.wgsl.ts";
 import { MAX_PAIRS } from "../../shaders/decode_attention.wgsl.ts";
 import { decodeAttentionFlat } from "../../shaders/decode_attention_flat.wgsl.ts";
@@ -134,7 +135,7 @@ function recordDecode(tape: Tape, call: Call): void {
   const group = numHeads / numKvHeads;
   const numChunks = Math.ceil((seqLen * group) / MAX_PAIRS);
   const pairs = Math.ceil((seqLen * group) / numChunks);
-  const headLoads = headDim % 4 === 0 ? headDim / 4 : headDim;
+  const headLoads = loadsOf(headDim);
   const numVectors = numRows * seqLen * numHeads;
   const part = (shape: number[], label: string) => tape.activation(shape, { label });
   const sums = direct ? y : part([numVectors, numParts, headDim], "parts of attention");
