@@ -33,7 +33,7 @@ export interface Peer {
 export async function generationPeers(models: readonly BenchModel[]): Promise<Peer[]> {
   if (!existsSync("bench/peers/node_modules")) {
     throw new RangeError(
-      "Cannot run peers: they must be installed, got none; run: npm --prefix bench/peers ci",
+      "Cannot run peers: they must be installed, got none; run: npm --prefix bench/peers install",
     );
   }
   const folder = mkdtempSync(join(tmpdir(), "tenure-bench-"));

@@ -26,7 +26,7 @@ const ENGINES = { tenure: "bench/small_gpt_run.ts", "jax-js": "bench/peers/jax_s
 
 const withPeers = process.argv.includes("--peers");
 if (withPeers && !existsSync("bench/peers/node_modules")) {
-  fail("Cannot run peers: they must be installed, run: npm --prefix bench/peers ci");
+  fail("Cannot run peers: they must be installed, run: npm --prefix bench/peers install");
 }
 if (process.argv.includes("--generation")) {
   await benchGeneration({ withPeers });

@@ -78,7 +78,7 @@ function convert(): void {
   };
   const cli = join(library, "src/cli/doppler-cli.js");
   const args = ["convert", "--config", JSON.stringify({ request }), "--surface", "node"];
-  execFileSync(execPath, [cli, ...args], { stdio: "ignore" });
+  execFileSync(execPath, [cli, ...args], { stdio: "ignore", cwd: folder }); // it leaves reports
 }
 
 /** An object with some of its fields replaced, however deep. */
