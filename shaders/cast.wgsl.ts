@@ -4,7 +4,7 @@
  *     y[i] = f16(w[i])        or f16(y[i] + w[i]); infinite from 65,520 on
  *
  * WGSL leaves open what becomes of values that f16 cannot hold, and lets compilers assume that none
- * is infinite or NaN: these are told apart, and made, as bits. All others are rounded to nearest
+ * is infinite or NaN: these are told apart as bits, and made from bits that no compiler knows. All others are rounded to nearest
  * by every driver that we know; WGSL asks for one of the two neighbors.
  *
  * A lane takes a run of eight neighbors of a row, which lies within one block of a packed weight.
@@ -40,7 +40,7 @@ const TO_HALF = wgsl`
       let size = bits & 0x7fffffffu;
       if (size < ${FIRST_INFINITE}u) { return f16(clamp(value, -65504.0, 65504.0)); }
       let special = select(0x7c00u, 0x7e00u, size > 0x7f800000u); // infinity, or NaN
-      return bitcast<vec2<f16>>(((bits >> 16u) & 0x8000u) | special).x;
+      return f16(unpack2x16float(((bits >> 16u) & 0x8000u) | special).x);
     }`;
 
 /** `y`, from a weight in any storage. */
