@@ -19,6 +19,7 @@ import { type PeftAdapter, readPeft, readPeftConfig } from "../../model/lora/rea
 import { bestCheckpoint } from "../platform/checkpoints.ts";
 import { CliError, EXIT, failingAs } from "../platform/errors.ts";
 import { folderFiles, withPath } from "../platform/file_source.ts";
+import { findModelPlace, isPartlyIn, isWithin, realPathOf } from "../platform/model_place.ts";
 import {
   checkNewFolder,
   type NewFile,
@@ -110,7 +111,8 @@ export async function exportModel(request: ExportRequest): Promise<ExportSummary
   checkFlags(request);
   const source = await openSource(request);
   const { files, ...said } = await failingAs(EXIT.checkpoint, () => filesOf(source, request));
-  const names = new Set(files.map(({ name }) => name));
+  await checkApart(source, request);
+  const names = new Set(files.flatMap(({ name }) => [name, ...otherTypes(name)]));
   const options: ReplaceOptions = {
     overwrite: request.overwrite,
     isReplaceable: (name) => EXPORTED.test(name) || names.has(name),
@@ -143,6 +145,27 @@ function checkFlags({ format, dtype, adapter, merge, maxShardBytes }: ExportRequ
   } else if (dtype === "q8_0") {
     fail("--dtype of safetensors must be f32, f16 or bf16", "q8_0; use --format gguf");
   }
+}
+
+/** Refuses a folder whose replacement could take away, or change, what is read. */
+async function checkApart({ path }: Source, request: ExportRequest): Promise<void> {
+  const { model, adapter, tokenizer, revision, folder } = request;
+  const out = await realPathOf(folder);
+  for (const source of new Set([model, path, adapter, tokenizer])) {
+    const place = source === undefined ? undefined : await findModelPlace(source, revision);
+    if (place === undefined) continue;
+    if (!isPartlyIn(place, out) && !(place.isFolder && isWithin(out, place.path))) continue;
+    throw new CliError(
+      EXIT.usage,
+      `Cannot write "${folder}": the folder must lie apart from what is exported, got "${source}"; name another with -o`,
+    );
+  }
+}
+
+/** Names that a GGUF file of this name would have with weights of any type. */
+function otherTypes(name: string): string[] {
+  const stem = /^(.*)-(?:F32|F16|Q8_0)\.gguf$/.exec(name)?.[1];
+  return stem === undefined ? [] : ["F32", "F16", "Q8_0"].map((type) => `${stem}-${type}.gguf`);
 }
 
 /** Opens the model, and the adapter, which may itself be what was named. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -193,6 +193,52 @@ test("an adapter is written alone as PEFT's, or merged", async () => {
     });
     assert.deepEqual(bitsOf(await valuesOf(await openModelPath(gguf))), bitsOf(expected));
   }
+});
+
+test("an export never replaces what it reads, links followed", async () => {
+  const model = writeFiles(fresh(), await filesOf(LLAMA));
+  const lora = trainedAdapter(LLAMA, { ...DEFAULT_LORA, rank: 2 });
+  const adapter = writeFiles(fresh(), await drain(exportPeft(LLAMA, lora, { baseModel: model })));
+  const [link, linked] = [fresh(), fresh()];
+  symlinkSync(model, link);
+  mkdirSync(linked);
+  for (const name of readdirSync(model)) symlinkSync(join(model, name), join(linked, name));
+  const [before, adapterBefore] = [readFiles(model), readFiles(adapter)];
+  for (const changes of [
+    { model, folder: model },
+    { model, folder: link },
+    { model: link, folder: model },
+    { model: linked, folder: model },
+    { model, folder: join(model, "new", "er") },
+    { model: adapter, folder: model, merge: true },
+    { model: adapter, folder: adapter },
+    { model, adapter, folder: adapter },
+  ]) {
+    await assert.rejects(exportQuietly({ ...changes, overwrite: true }), {
+      exitCode: EXIT.usage,
+      message: /the folder must lie apart from what is exported, got ".*"; /,
+    });
+  }
+  assert.deepEqual(readFiles(model), before);
+  assert.deepEqual(readFiles(adapter), adapterBefore);
+});
+
+test("a GGUF file is replaced by one of another type, and beside one it is read", async () => {
+  const model = writeFiles(fresh(), await filesOf(LLAMA));
+  const out = fresh();
+  await exportQuietly({ model, folder: out, format: "gguf", dtype: "f32" });
+  const again = { model, folder: out, format: "gguf", dtype: "f16", overwrite: true } as const;
+  await exportQuietly(again);
+  const [name, ...others] = readdirSync(out);
+  assert.match(name!, /-F16\.gguf$/);
+  assert.deepEqual(others, []);
+  const gguf = join(out, name!);
+  await assert.rejects(exportQuietly({ model: gguf, folder: out, overwrite: true }), {
+    exitCode: EXIT.usage,
+  });
+  await exportQuietly({ model: gguf, folder: join(out, "beside") });
+  writeFileSync(join(out, "another-F16.gguf"), "");
+  await assert.rejects(exportQuietly(again), { exitCode: EXIT.usage });
 });
 
 test("flags that do not go together are refused", async () => {
