@@ -50,7 +50,7 @@ Environment:
   TENURE_DEBUG=1                            show the stack of an error
 
 Exit codes:
-  0 done · 1 failure · 2 usage · 3 data · 4 device · 5 checkpoint · 75 run again to go on · 130 interrupted`;
+  0 done · 1 failure · 2 usage · 3 data · 4 device · 5 checkpoint · 75 run again to go on · 130 interrupted · 143 terminated`;
 
 /**
  * Runs one command line and ends the process with its exit code.

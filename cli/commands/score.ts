@@ -52,7 +52,8 @@ one of the continuations follows, which sum to 1.
 The whole input is checked before the model is loaded. Lines of output are in the order
 of the input: {"line", "id"?, "continuations": [{"text", "logProbability", "numTokens",
 "share"?, "tokens"?}]}. A file gets its name once it is whole; when the work ends early,
-what was scored stays beside it as <file>.partial.
+what was scored stays beside it as <file>.partial, and lines that an earlier attempt
+left there are moved to <file>.partial.1 or the next number.
 
 Examples:
   $ tenure score org/name --prefix "The next job was" --continuation " cook" " waiter"
@@ -85,7 +86,9 @@ async function scoreToStdout(scoring: Scoring, json: boolean): Promise<void> {
 }
 
 async function scoreToFile(scoring: Scoring, path: string, signal: AbortSignal): Promise<void> {
-  const file = await UnfinishedFile.open(path);
+  const file = await UnfinishedFile.open(path, {
+    onNote: (text) => scoring.progress.line(text),
+  });
   let isWhole = false;
   try {
     await score({ ...scoring, onAnswer: (answer) => file.line(JSON.stringify(answer)) });

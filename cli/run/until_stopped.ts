@@ -1,9 +1,9 @@
 import { constants } from "node:os";
-import { interruptibly } from "./interrupt.ts";
+import { Interruption, interruptibly } from "./interrupt.ts";
 
 /**
  * Runs work that has nothing to save: after SIGINT or SIGTERM it stops at its next chance, and the
- * process exits with 130, as shells expect it of a program that was interrupted.
+ * process exits with 130 or 143, as shells expect it of a program that a signal has ended.
  *
  * @param work It may return early, or throw what `signal.throwIfAborted()` throws.
  */
@@ -14,7 +14,10 @@ export async function untilStopped(work: (signal: AbortSignal) => Promise<void>)
     } catch (error) {
       if (!signal.aborted || !isAbort(error)) throw error;
     }
-    if (signal.aborted) process.exitCode = 128 + constants.signals.SIGINT;
+    const reason: unknown = signal.reason;
+    if (reason instanceof Interruption) {
+      process.exitCode = 128 + constants.signals[reason.signal];
+    }
   });
 }
 

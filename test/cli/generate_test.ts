@@ -272,22 +272,27 @@ test("impossible combinations of flags exit with 2 before anything is loaded", (
   }
 });
 
-test("SIGINT ends a text where it is, with what it took so far and exit code 130", async () => {
-  const endless = await writeSmallModel(join(folder, "endless"), {
-    config: { ...SMALL, maxSeqLen: 8192 },
+for (const [signal, exitCode] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+] as const) {
+  test(`${signal} ends a text where it is, with what it took so far and exit code ${exitCode}`, async () => {
+    const endless = await writeSmallModel(join(folder, `endless_${exitCode}`), {
+      config: { ...SMALL, maxSeqLen: 8192 },
+    });
+    const flags = ["--max-new-tokens", "8000", "--ignore-end"];
+    const child = spawn(process.execPath, [COMMAND, "generate", endless, "the cook", ...flags]);
+    let [stdout, stderr] = ["", ""];
+    child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+    child.stdout.on("data", (chunk: Buffer) => {
+      if (stdout === "") child.kill(signal);
+      stdout += chunk.toString();
+    });
+    const code = await new Promise<number | null>((resolve) => child.on("close", resolve));
+    assert.equal(code, exitCode, stderr);
+    const whole = await expected("the cook");
+    assert.ok(stdout.length > 0 && (stdout.startsWith(whole) || whole.startsWith(stdout)), stdout);
+    const [, numTokens] = /· (\d+) new tokens? /.exec(stderr) ?? [];
+    assert.ok(Number(numTokens) > 0 && Number(numTokens) < 8000, stderr);
   });
-  const flags = ["--max-new-tokens", "8000", "--ignore-end"];
-  const child = spawn(process.execPath, [COMMAND, "generate", endless, "the cook", ...flags]);
-  let [stdout, stderr] = ["", ""];
-  child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
-  child.stdout.on("data", (chunk: Buffer) => {
-    if (stdout === "") child.kill("SIGINT");
-    stdout += chunk.toString();
-  });
-  const code = await new Promise<number | null>((resolve) => child.on("close", resolve));
-  assert.equal(code, 130, stderr);
-  const whole = await expected("the cook");
-  assert.ok(stdout.length > 0 && (stdout.startsWith(whole) || whole.startsWith(stdout)), stdout);
-  const [, numTokens] = /· (\d+) new tokens? /.exec(stderr) ?? [];
-  assert.ok(Number(numTokens) > 0 && Number(numTokens) < 8000, stderr);
-});
+}

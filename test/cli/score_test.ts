@@ -250,6 +250,40 @@ test("an unfinished file keeps its lines, and has its name once it is whole", as
   await assert.rejects(nowhere, { exitCode: EXIT.failure, message: /the folder must exist/ });
 });
 
+test("lines of an earlier attempt are moved aside by the first new one, and never lost", async () => {
+  const path = join(folder, "again.jsonl");
+  const notes: string[] = [];
+  const begin = () => UnfinishedFile.open(path, { onNote: (text) => void notes.push(text) });
+  for (const text of ["a", "b"]) {
+    const file = await begin();
+    await file.line(text);
+    await file.abandon();
+  }
+  const fruitless = await begin();
+  await fruitless.abandon();
+  assert.equal(readFileSync(`${path}.partial`, "utf8"), "b\n");
+  const third = await begin();
+  await third.line("c");
+  await third.finish();
+  assert.equal(readFileSync(`${path}.partial.1`, "utf8"), "a\n");
+  assert.equal(readFileSync(`${path}.partial.2`, "utf8"), "b\n");
+  assert.equal(readFileSync(path, "utf8"), "c\n");
+  assert.equal(existsSync(`${path}.partial`), false);
+  assert.deepEqual(
+    notes,
+    [1, 2].map((n) => `Lines of an earlier attempt were moved to "${path}.partial.${n}"`),
+  );
+});
+
+test("tenure score -o leaves the lines of an earlier attempt alone if it fails at once", () => {
+  const output = join(folder, "kept.jsonl");
+  writeFileSync(`${output}.partial`, "kept\n");
+  const question = ["--prefix", "the", "--continuation", " cook"];
+  const { status } = tenure(["score", join(folder, "none"), ...question, "-o", output]);
+  assert.equal(status, EXIT.checkpoint);
+  assert.equal(readFileSync(`${output}.partial`, "utf8"), "kept\n");
+});
+
 test("a rate tells speed and time left", () => {
   let now = 1000;
   const rate = new Rate(1000, "texts", () => now);
