@@ -1,17 +1,20 @@
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
-import { resolve } from "node:path";
+import { existsSync, statSync } from "node:fs";
+import { basename, resolve } from "node:path";
 import type { Tokenizer } from "../../data/mod.ts";
 import { Fields } from "../../model/checkpoint/fields.ts";
 import { isJsonObject, type JsonObject } from "../../model/checkpoint/strict_json.ts";
 import type { StoredModel } from "../../model/checkpoint/stored_model.ts";
 import { tokenizerOfModel } from "../../model/pretrained/load_pretrained.ts";
 import { CliError, EXIT, failingAs } from "../platform/errors.ts";
-import { openModelPath } from "../platform/model_folder.ts";
+import { bestCheckpoint, listCheckpoints } from "../platform/checkpoints.ts";
+import { type ModelPathOptions, openModelPath } from "../platform/model_folder.ts";
+import { findModelPlace, isPartlyIn, realPathOf } from "../platform/model_place.ts";
+import { holds, RUN_FILE } from "./run_folder.ts";
 
 /** Somebody's model that a run begins with. */
 export interface BaseModel {
-  /** Where it was found: a path, a URL, or a name in the cache. */
+  /** Where it was found: a path, of a run its best checkpoint's, a URL, or a name in the cache. */
   readonly path: string;
   readonly stored: StoredModel;
   readonly tokenizer: Tokenizer;
@@ -31,8 +34,12 @@ export interface BaseRecord {
  * @throws {CliError} With exit code 5 if it is not there, malformed, or has no tokenizer that can
  *   end a document.
  */
-export async function openBaseModel(pathOrName: string): Promise<BaseModel> {
-  const stored = await openModelPath(pathOrName);
+export async function openBaseModel(
+  pathOrName: string,
+  options: Pick<ModelPathOptions, "revision"> = {},
+): Promise<BaseModel> {
+  const path = await steadyPath(pathOrName);
+  const stored = await openModelPath(path, options);
   return failingAs(EXIT.checkpoint, async () => {
     const tokenizer = tokenizerOfModel(stored);
     if (!tokenizer.hasEnd) {
@@ -40,9 +47,36 @@ export async function openBaseModel(pathOrName: string): Promise<BaseModel> {
         `Cannot train "${pathOrName}": its tokenizer must have a token that ends documents, got none; name one as eos_token in its tokenizer_config.json`,
       );
     }
-    const path = existsSync(pathOrName) ? resolve(pathOrName) : pathOrName;
     return { path, stored, tokenizer, fingerprint: await fingerprintOf(stored) };
   });
+}
+
+/** A path that stands for the same model later: of a run, its best checkpoint now. */
+async function steadyPath(pathOrName: string): Promise<string> {
+  if (!existsSync(pathOrName)) return pathOrName;
+  const path = resolve(pathOrName);
+  if (!statSync(path).isDirectory() || (await holds(path, "config.json"))) return path;
+  const isRun = (await holds(path, RUN_FILE)) || (await listCheckpoints(path)).length > 0;
+  return isRun ? bestCheckpoint(path) : path;
+}
+
+/**
+ * Checks that a run does not remove the model that it begins with.
+ *
+ * @throws {CliError} With exit code 2 if the model lies in the folder of the run, where a run that
+ *   begins anew removes what was there, and any run its older checkpoints.
+ */
+export async function checkApartFromRun(
+  { path }: BaseModel,
+  { runFolder, overwrite }: { readonly runFolder: string; readonly overwrite: boolean },
+): Promise<void> {
+  const place = await findModelPlace(path);
+  if (place === undefined || !isPartlyIn(place, await realPathOf(runFolder))) return;
+  if (!overwrite && !/^checkpoint-\d+$/.test(basename(place.path))) return;
+  throw new CliError(
+    EXIT.usage,
+    `Cannot train in "${runFolder}": the folder must lie apart from the model to begin with, got "${path}" in it; use another folder`,
+  );
 }
 
 /**

@@ -7,7 +7,7 @@ import type { Transformer } from "../../model/transformer/transformer.ts";
 import { checkpointName, pruneCheckpoints, saveCheckpoint } from "../platform/checkpoints.ts";
 import { EXIT, failingAs } from "../platform/errors.ts";
 import { packageVersion } from "../platform/version.ts";
-import { type BaseModel, openBaseModel } from "./base_model.ts";
+import { type BaseModel, checkApartFromRun, openBaseModel } from "./base_model.ts";
 import { batchesFrom, epochsOf, stepsOfEpochs } from "./batches.ts";
 import { type DeviceInfo, withDevice } from "./device.ts";
 import {
@@ -100,6 +100,7 @@ export async function train(request: TrainRequest): Promise<TrainOutcome> {
   const opened = await open(request);
   const { corpus, settings, learning, base } = opened;
   const { runFolder, resumeFrom, force = false, overwrite = false, progress } = request;
+  if (base !== undefined) await checkApartFromRun(base, { runFolder, overwrite });
   const start = await findStart({
     runFolder,
     settings,

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { cpSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { cpSync, readdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import { before, test } from "node:test";
+import { bestCheckpoint } from "../../cli/platform/checkpoints.ts";
 import { EXIT } from "../../cli/platform/errors.ts";
 import { openModelPath } from "../../cli/platform/model_folder.ts";
 import { evaluateRun } from "../../cli/run/evaluate.ts";
@@ -145,6 +146,37 @@ test("adapters want the very model that they were trained on, and say how to nam
     exitCode: EXIT.usage,
     message: /pretrained\.fingerprint must be .* as before/,
   });
+});
+
+test("a run never removes the model that it begins with, and names a checkpoint of a run", async () => {
+  const [full, runFolder] = [join(folder, "full"), join(folder, "of full")];
+  await fineTune({ dataFolder, runFolder: full }, { path: join(folder, "Llama") });
+  const checkpoint = await bestCheckpoint(full);
+  const before = filesOf(full, basename(checkpoint));
+  const link = join(folder, "link to full");
+  symlinkSync(full, link);
+  for (const [path, place] of [
+    [full, full],
+    [checkpoint, full],
+    [full, link],
+    [link, full],
+  ] as const) {
+    const folders = { dataFolder, runFolder: place };
+    await assert.rejects(fineTune(folders, { path, lora: LORA }, { overwrite: true }), {
+      exitCode: EXIT.usage,
+      message: /the folder must lie apart from the model to begin with, got ".*checkpoint-\d"/,
+    });
+  }
+  // Room for newer checkpoints is made by removing older ones.
+  await assert.rejects(fineTune({ dataFolder, runFolder: full }, { path: full }, { force: true }), {
+    exitCode: EXIT.usage,
+  });
+  assert.deepEqual(filesOf(full, basename(checkpoint)), before);
+
+  await fineTune({ dataFolder, runFolder }, { path: full, lora: LORA });
+  const state = readFileSync(join(await bestCheckpoint(runFolder), "trainer_state.json"), "utf8");
+  assert.ok(state.includes(JSON.stringify(checkpoint)), state);
+  assert.ok(!state.includes(JSON.stringify(full)), state);
 });
 
 test("a model of too short a context, or another's tokenizer without an end, is refused", async () => {
