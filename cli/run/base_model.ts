@@ -79,19 +79,29 @@ export async function checkApartFromRun(
   );
 }
 
+/** Options of {@linkcode reopenBaseModel}. */
+export interface ReopenOptions {
+  /** Where it is now, if the user says so. */
+  readonly given?: string;
+  /** Path of the checkpoint, for errors. */
+  readonly checkpoint: string;
+  /** Branch, tag or commit of a model in the cache. */
+  readonly revision?: string;
+  /** How to name another, for errors. @default {by `--model`} */
+  readonly remedy?: string;
+}
+
 /**
  * Opens the model that a checkpoint adapts, and checks that it still is the one.
  *
- * @param given Where it is now, if the user says so.
- * @param checkpoint Path of the checkpoint, for errors.
  * @throws {CliError} With exit code 5 if it is not there, or another.
  */
 export async function reopenBaseModel(
   { path, fingerprint }: BaseRecord,
-  { given, checkpoint }: { readonly given?: string; readonly checkpoint: string },
+  { given, checkpoint, revision, remedy = "say where it is with --model <path>" }: ReopenOptions,
 ): Promise<BaseModel> {
-  const remedy = "say where it is with --model <path>";
-  const base = await openBaseModel(given ?? path).catch((cause: unknown) => {
+  const options = revision === undefined ? {} : { revision };
+  const base = await openBaseModel(given ?? path, options).catch((cause: unknown) => {
     if (given !== undefined || !(cause instanceof Error)) throw cause;
     throw new CliError(
       EXIT.checkpoint,

@@ -1,4 +1,4 @@
-import { basename, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { sizeOf } from "../../engine/tensor.ts";
 import { modelTypeOf } from "../../model/checkpoint/config_json.ts";
 import {
@@ -12,6 +12,7 @@ import {
 } from "../../model/checkpoint/float_conversion.ts";
 import { encodeGguf, type GgufOutputType } from "../../model/checkpoint/gguf/encode.ts";
 import { toFloat32 } from "../../model/checkpoint/gguf/to_float32.ts";
+import { openTrainerRecord, TRAINER_FILE } from "../../model/checkpoint/run_state.ts";
 import type { StoredModel, WeightDtype } from "../../model/checkpoint/stored_model.ts";
 import { exportPeft } from "../../model/lora/export_peft.ts";
 import { mergedModel } from "../../model/lora/merge.ts";
@@ -26,6 +27,7 @@ import {
   type ReplaceOptions,
   writeFolder,
 } from "../platform/new_folder.ts";
+import { baseOfState, reopenBaseModel } from "./base_model.ts";
 import { generationOf, tokenizerConfigOf, vocabularyOf } from "./export_tokenizer.ts";
 import { formatBytes } from "./format.ts";
 import { openModel } from "./load_model.ts";
@@ -79,6 +81,7 @@ export interface ExportSummary {
 /** A model, and perhaps an adapter of it. */
 interface Source {
   readonly path: string;
+  readonly revision?: string;
   readonly stored: StoredModel;
   readonly adapter?: PeftAdapter;
 }
@@ -148,8 +151,9 @@ function checkFlags({ format, dtype, adapter, merge, maxShardBytes }: ExportRequ
 }
 
 /** Refuses a folder whose replacement could take away, or change, what is read. */
-async function checkApart({ path }: Source, request: ExportRequest): Promise<void> {
-  const { model, adapter, tokenizer, revision, folder } = request;
+async function checkApart(opened: Source, request: ExportRequest): Promise<void> {
+  const { path, revision = request.revision } = opened;
+  const { model, adapter, tokenizer, folder } = request;
   const out = await realPathOf(folder);
   for (const source of new Set([model, path, adapter, tokenizer])) {
     const place = source === undefined ? undefined : await findModelPlace(source, revision);
@@ -186,11 +190,15 @@ async function openSource(request: ExportRequest): Promise<Source> {
       `Cannot export: an adapter must be merged to become GGUF, got "${model}" without --merge`,
     );
   }
-  const path = own === undefined ? model : await baseOf(own);
-  const stored = await openModel({ ...request, path });
-  if (adapterPath === undefined) return { path, stored };
+  if (adapterPath === undefined) {
+    return { path: model, stored: await openModel({ ...request, path: model }) };
+  }
+  const { path, revision } = await baseOf(adapterPath, request, own === undefined);
+  const options = revision === undefined ? {} : { revision };
+  if (merge) await checkBase(adapterPath, { given: path, ...options });
+  const stored = await openModel({ ...request, ...options, path });
   const read = () => readPeft(folderFiles(adapterPath), stored.config);
-  return { path, stored, adapter: await withPath(adapterPath, read) };
+  return { path, ...options, stored, adapter: await withPath(adapterPath, read) };
 }
 
 /** Where an adapter lies: in a folder, or in the best checkpoint of a run; undefined if in neither. */
@@ -200,13 +208,38 @@ async function adapterFolder(path: string): Promise<string | undefined> {
   return isAdapter ? folder : undefined;
 }
 
-async function baseOf(adapter: string): Promise<string> {
-  const { baseModel } = await withPath(adapter, () => readPeftConfig(folderFiles(adapter)));
-  if (baseModel !== undefined) return baseModel;
-  throw new CliError(
-    EXIT.checkpoint,
-    `Cannot export "${adapter}": its ${ADAPTER_FILE} must name the model beneath, got none; use tenure export <model> --adapter "${adapter}"`,
-  );
+/** The model beneath an adapter: the one named, or that of its configuration, at its revision. */
+async function baseOf(
+  adapter: string,
+  { model, revision }: ExportRequest,
+  isNamed: boolean,
+): Promise<{ readonly path: string; readonly revision?: string }> {
+  const read = () => readPeftConfig(folderFiles(adapter));
+  const own = await withPath(adapter, read);
+  const path = isNamed ? model : own.baseModel;
+  if (path === undefined) {
+    throw new CliError(
+      EXIT.checkpoint,
+      `Cannot export "${adapter}": its ${ADAPTER_FILE} must name the model beneath, got none; use tenure export <model> --adapter "${adapter}"`,
+    );
+  }
+  const at = revision ?? (path === own.baseModel ? own.revision : undefined);
+  return { path, ...(at !== undefined && { revision: at }) };
+}
+
+/** Checks that the model beneath a checkpoint of ours is the one that it was trained on. */
+async function checkBase(
+  adapter: string,
+  options: { readonly given: string; readonly revision?: string },
+): Promise<void> {
+  if (!(await holds(adapter, TRAINER_FILE))) return;
+  const base = await withPath(adapter, async () => {
+    const { state } = await openTrainerRecord(folderFiles(adapter));
+    return baseOfState(state, join(adapter, TRAINER_FILE));
+  });
+  if (base === undefined) return;
+  const remedy = `name it as in tenure export <model> --adapter "${adapter}" --merge`;
+  await reopenBaseModel(base, { ...options, checkpoint: adapter, remedy });
 }
 
 function filesOf({ path, stored, adapter }: Source, request: ExportRequest): Writing {

@@ -158,6 +158,48 @@ test("a run of adapters is exported like the folder of an adapter", async () => 
   await exportQuietly({ model: runFolder!, folder: merged!, merge: true });
   await exportQuietly({ model: base!, adapter: alone!, folder: named!, merge: true });
   assert.deepEqual(readFiles(merged!), readFiles(named!));
+
+  // Of the same sizes and tokenizer, but of other values.
+  const other = writeFiles(fresh(), readFiles(merged!));
+  for (const request of [
+    { model: other, adapter: runFolder! },
+    { model: other, adapter: await bestCheckpoint(runFolder!) },
+  ]) {
+    await assert.rejects(exportQuietly({ ...request, folder: fresh(), merge: true }), {
+      exitCode: EXIT.checkpoint,
+      message: /must be the one it was trained on, got another .*; name it as in tenure export </,
+    });
+  }
+  writeFiles(await bestCheckpoint(base!), readFiles(merged!));
+  await assert.rejects(exportQuietly({ model: runFolder!, folder: fresh(), merge: true }), {
+    exitCode: EXIT.checkpoint,
+    message: /must be the one it was trained on, got another or a changed one/,
+  });
+});
+
+test("an adapter names the revision of its base in the cache; --revision goes before", async (t) => {
+  const cache = fresh();
+  const commit = "1".repeat(40);
+  const root = join(cache, "models--org--name");
+  writeFiles(join(root, "snapshots", commit), await filesOf(LLAMA));
+  mkdirSync(join(root, "refs"));
+  writeFileSync(join(root, "refs", "v1"), commit);
+  const before = process.env["HF_HUB_CACHE"];
+  process.env["HF_HUB_CACHE"] = cache;
+  t.after(() => {
+    if (before === undefined) delete process.env["HF_HUB_CACHE"];
+    else process.env["HF_HUB_CACHE"] = before;
+  });
+  const lora = trainedAdapter(LLAMA, { ...DEFAULT_LORA, rank: 2 });
+  const peft = exportPeft(LLAMA, lora, { baseModel: "org/name", revision: "v1" });
+  const adapter = writeFiles(fresh(), await drain(peft));
+  for (const request of [{ model: adapter }, { model: "org/name", adapter }]) {
+    await exportQuietly({ ...request, folder: fresh(), merge: true });
+    await assert.rejects(
+      exportQuietly({ ...request, folder: fresh(), merge: true, revision: "v2" }),
+      { exitCode: EXIT.checkpoint, message: /tenure pull org\/name --revision v2$/ },
+    );
+  }
 });
 
 test("an adapter is written alone as PEFT's, or merged", async () => {
