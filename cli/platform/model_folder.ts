@@ -2,10 +2,11 @@ import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { StoredModel } from "../../model/checkpoint/stored_model.ts";
 import { openPretrained } from "../../model/pretrained/load_pretrained.ts";
-import { openFile, openFolder } from "../../model/pretrained/open_model.ts";
+import { readPeftConfig } from "../../model/lora/read_peft.ts";
+import { openFile, openFolder, withTokenizer } from "../../model/pretrained/open_model.ts";
 import { RUN_FILE } from "../run/run_folder.ts";
 import { bestCheckpoint } from "./checkpoints.ts";
-import { CliError, EXIT } from "./errors.ts";
+import { CliError, EXIT, failingAs } from "./errors.ts";
 import { exists, fileSource, folderFiles, withPath } from "./file_source.ts";
 import { fileError } from "./files.ts";
 import { CachedRepo, isRepoName } from "./hub_cache.ts";
@@ -15,12 +16,18 @@ export { fileSource, folderFiles } from "./file_source.ts";
 
 const CONFIG_FILE = "config.json";
 
+const ADAPTER_FILE = "adapter_config.json";
+
 /** Names of pickles; a `.bin` may be llama2.c's, which its first bytes tell. */
 const PICKLE_NAME = /\.(pt|pth|pkl|ckpt)$/i;
 
 /** Options of {@linkcode openModelPath}. */
 export interface ModelPathOptions {
-  /** llama2.c's tokenizer. @default {a `tok*.bin` beside the model} */
+  /**
+   * A `tokenizer.json`, or llama2.c's `tokenizer.bin`, in place of the model's own.
+   *
+   * @default {its own; for llama2.c's files, a `tok*.bin` beside the model}
+   */
   readonly tokenizer?: string;
   /** Branch, tag or commit of a model in the cache. @default {"main"} */
   readonly revision?: string;
@@ -34,19 +41,51 @@ export interface ModelPathOptions {
  * `org/name` in the cache of `tenure pull`. A path that exists goes before a name.
  *
  * @param pathOrName Which model; weights are yet to be read.
- * @throws {CliError} With exit code 5 if there is none, or it is malformed or not supported.
+ * @throws {CliError} With exit code 5 if there is none, or it is malformed or not supported, or an
+ *   adapter; exit code 2 if a revision is named of what is not in the cache.
  */
 export async function openModelPath(
   pathOrName: string,
   options: ModelPathOptions = {},
 ): Promise<StoredModel> {
+  const { tokenizer } = options;
+  const stored = await openPlace(pathOrName, options);
+  if (tokenizer === undefined) return stored;
+  return failingAs(EXIT.checkpoint, async () => withTokenizer(stored, await fileSource(tokenizer)));
+}
+
+/**
+ * Where an adapter lies: in a folder, or in the best checkpoint of a run.
+ *
+ * @returns Undefined if it is in neither.
+ * @throws {CliError} With exit code 5 if a run has no checkpoint.
+ */
+export async function adapterFolder(path: string): Promise<string | undefined> {
+  const folder = (await exists(join(path, RUN_FILE))) ? await bestCheckpoint(path) : path;
+  const isModel = await exists(join(folder, CONFIG_FILE));
+  return !isModel && (await exists(join(folder, ADAPTER_FILE))) ? folder : undefined;
+}
+
+async function openPlace(pathOrName: string, options: ModelPathOptions): Promise<StoredModel> {
   if (/^https?:\/\//i.test(pathOrName)) {
+    checkNoRevision(pathOrName, { got: "a URL", ...options });
     return withPath(pathOrName, () => openPretrained(pathOrName));
   }
   const found = await stat(pathOrName).catch(() => undefined);
-  if (found?.isDirectory() === true) return openModelFolder(pathOrName);
-  if (found !== undefined) return openModelFile(pathOrName, options);
-  return openModelFolder(await findInCache(pathOrName, options));
+  if (found === undefined) return openModelFolder(await findInCache(pathOrName, options));
+  checkNoRevision(pathOrName, { got: "a path that exists", ...options });
+  return found.isDirectory() ? openModelFolder(pathOrName) : openModelFile(pathOrName, options);
+}
+
+function checkNoRevision(
+  path: string,
+  { got, revision }: ModelPathOptions & { readonly got: string },
+): void {
+  if (revision === undefined) return;
+  throw new CliError(
+    EXIT.usage,
+    `Cannot read revision "${revision}" of "${path}": --revision must come with org/name in the cache, got ${got}; leave it out`,
+  );
 }
 
 async function openModelFolder(path: string): Promise<StoredModel> {
@@ -59,6 +98,7 @@ async function openModelFolder(path: string): Promise<StoredModel> {
   if (names.some((name) => name === RUN_FILE || /^checkpoint-\d+$/.test(name))) {
     return openModelFolder(await bestCheckpoint(path));
   }
+  if (names.includes(ADAPTER_FILE)) await refuseAdapter(path);
   const models = names.filter((name) => /\.gguf$/i.test(name));
   if (models.length === 1) return openModelFile(join(path, models[0]!), {});
   const got =
@@ -70,6 +110,17 @@ async function openModelFolder(path: string): Promise<StoredModel> {
   throw new CliError(
     EXIT.checkpoint,
     `Cannot read "${path}": a model's folder must hold ${CONFIG_FILE} or one GGUF file, got ${got}`,
+  );
+}
+
+/** Says how an adapter is used: it is no model without the one beneath. */
+async function refuseAdapter(path: string): Promise<never> {
+  const { baseModel } = await withPath(path, () => readPeftConfig(folderFiles(path)));
+  const base = baseModel === undefined ? "<model>" : JSON.stringify(baseModel);
+  const of = baseModel === undefined ? "a model it does not name" : base;
+  throw new CliError(
+    EXIT.checkpoint,
+    `Cannot read "${path}": it must be a whole model, got an adapter of ${of}: use tenure generate ${base} --adapter "${path}", and score and embed alike`,
   );
 }
 
@@ -85,8 +136,8 @@ async function openModelFile(
       `Cannot read "${path}": weights must be safetensors, GGUF or llama2.c's, got a pickle; reading one runs the code in it, so save the model again with safe_serialization=True`,
     );
   }
-  const isLlama2c = path.endsWith(".bin");
-  const pieces = tokenizer ?? (isLlama2c ? await tokenizerBeside(path) : undefined);
+  const seeksTokenizer = tokenizer === undefined && path.endsWith(".bin");
+  const pieces = seeksTokenizer ? await tokenizerBeside(path) : undefined;
   return withPath(dirname(path), async () =>
     openFile(source, pieces === undefined ? undefined : await fileSource(pieces)),
   );

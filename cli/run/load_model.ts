@@ -2,16 +2,15 @@ import { chatTemplateOf } from "../../data/chat_template.ts";
 import type { Tokenizer } from "../../data/tokenizer/tokenizer.ts";
 import type { Gpu } from "../../engine/gpu.ts";
 import type { WeightDType } from "../../engine/pack.ts";
-import { readJson } from "../../model/checkpoint/shards.ts";
 import type { StoredModel } from "../../model/checkpoint/stored_model.ts";
-import { checkTokenizer } from "../../model/checkpoint/tokenizer_check.ts";
 import { attachLora, type LoraAdapter } from "../../model/lora/adapter.ts";
 import { readPeft } from "../../model/lora/read_peft.ts";
 import { tokenizerOfModel } from "../../model/pretrained/load_pretrained.ts";
 import { loadTransformer } from "../../model/pretrained/load_transformer.ts";
 import { TextModel } from "../../model/pretrained/text_model.ts";
 import { CliError, EXIT, failingAs } from "../platform/errors.ts";
-import { fileSource, folderFiles, openModelPath } from "../platform/model_folder.ts";
+import { withPath } from "../platform/file_source.ts";
+import { adapterFolder, folderFiles, openModelPath } from "../platform/model_folder.ts";
 import type { Transformer } from "../../model/transformer/transformer.ts";
 import { type Kernels, withDevice } from "./device.ts";
 import { formatBytes } from "./format.ts";
@@ -30,7 +29,7 @@ export interface ModelRequest {
   readonly tokenizer?: string;
   /** Branch, tag or commit of a model in the cache. */
   readonly revision?: string;
-  /** Folder of a LoRA adapter that PEFT, or this program, has saved. */
+  /** Folder of a LoRA adapter that PEFT, or this program, has saved, or a run that trained one. */
   readonly adapter?: string;
   readonly progress: Progress;
   readonly signal?: AbortSignal;
@@ -54,7 +53,7 @@ export interface ModelWork<T> {
  * Loads a model, says so on stderr, and does some work with it.
  *
  * @throws {CliError} With exit code 5 if the model is not there, malformed or without a tokenizer;
- *   exit code 4 if the device cannot hold it.
+ *   exit code 4 if the device cannot hold it, or its adapter.
  */
 export async function withModel<T>(request: ModelRequest, work: ModelWork<T>): Promise<T> {
   const stored = await openModel(request);
@@ -67,7 +66,9 @@ export async function withModel<T>(request: ModelRequest, work: ModelWork<T>): P
     const transformer =
       adapter === undefined
         ? base
-        : attachLora(gpu, base, adapter.config, { values: adapter.values });
+        : await failingAs(EXIT.device, () =>
+            attachLora(gpu, base, adapter.config, { values: adapter.values }),
+          );
     const loadMs = performance.now() - begin;
     const millions = (transformer.numParameters / 1e6).toPrecision(3);
     const adapted = request.adapter === undefined ? "" : ` with the adapter ${request.adapter}`;
@@ -97,7 +98,8 @@ async function openAdapter(
   { config }: StoredModel,
 ): Promise<LoraAdapter | undefined> {
   if (adapter === undefined) return undefined;
-  return failingAs(EXIT.checkpoint, () => readPeft(folderFiles(adapter), config));
+  const folder = (await adapterFolder(adapter)) ?? adapter;
+  return withPath(folder, () => readPeft(folderFiles(folder), config));
 }
 
 function loadWeights(
@@ -125,16 +127,9 @@ export async function openModel({
   tokenizer,
   revision,
 }: Pick<ModelRequest, "path" | "tokenizer" | "revision">): Promise<StoredModel> {
-  const isJson = tokenizer?.endsWith(".json") === true;
-  const stored = await openModelPath(path, {
-    ...(tokenizer !== undefined && !isJson && { tokenizer }),
+  return openModelPath(path, {
+    ...(tokenizer !== undefined && { tokenizer }),
     ...(revision !== undefined && { revision }),
-  });
-  if (tokenizer === undefined || !isJson) return stored;
-  return failingAs(EXIT.checkpoint, async () => {
-    const json = await readJson(await fileSource(tokenizer));
-    checkTokenizer(json, stored.config, tokenizer);
-    return { ...stored, tokenizer: json };
   });
 }
 

@@ -43,8 +43,18 @@ export async function openFolder(files: FileSet): Promise<StoredModel> {
  */
 export async function openFile(source: ByteSource, tokenizer?: ByteSource): Promise<StoredModel> {
   const stored = await openModelFile(source);
-  if (tokenizer === undefined) return stored;
-  return { ...stored, tokenizer: await readTokenizer(tokenizer, stored.config) };
+  return tokenizer === undefined ? stored : withTokenizer(stored, tokenizer);
+}
+
+/**
+ * A model with another tokenizer than its own.
+ *
+ * @param source A `tokenizer.json`, or llama2.c's `tokenizer.bin`.
+ * @throws {SyntaxError} If the file is malformed.
+ * @throws {RangeError} If a token is beyond the model's vocabulary.
+ */
+export async function withTokenizer(stored: StoredModel, source: ByteSource): Promise<StoredModel> {
+  return { ...stored, tokenizer: await readTokenizer(source, stored.config) };
 }
 
 async function openModelFile(source: ByteSource): Promise<StoredModel> {

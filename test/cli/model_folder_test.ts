@@ -16,13 +16,21 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { checkpointName, saveCheckpoint } from "../../cli/platform/checkpoints.ts";
 import { EXIT } from "../../cli/platform/errors.ts";
-import { fileSource, folderFiles, openModelPath } from "../../cli/platform/model_folder.ts";
+import {
+  adapterFolder,
+  fileSource,
+  folderFiles,
+  openModelPath,
+} from "../../cli/platform/model_folder.ts";
+import { DEFAULT_LORA } from "../../model/lora/config.ts";
+import { exportPeft } from "../../model/lora/export_peft.ts";
+import { trainedAdapter } from "../lora/adapted_model.ts";
 import { fileOf } from "../../model/checkpoint/exported_file.ts";
 import { toFloat32 } from "../../model/checkpoint/gguf/to_float32.ts";
 import type { StoredModel } from "../../model/checkpoint/stored_model.ts";
 import { countingWeights, FAMILIES, LLAMA } from "../checkpoint/arbitrary_model.ts";
 import { ggufFile, LLAMA as GGUF_LLAMA, MODELS, randomWeights } from "../checkpoint/gguf_files.ts";
-import { type Files, filesOf } from "../checkpoint/memory_files.ts";
+import { drain, type Files, filesOf } from "../checkpoint/memory_files.ts";
 import { encodeCheckpoint } from "../checkpoint/whole_checkpoint.ts";
 import { COMMIT, HubServer } from "./hub_server.ts";
 import { temporaryFolder } from "./run_support.ts";
@@ -164,6 +172,44 @@ for (const [family, config] of FAMILIES) {
     }
   });
 }
+
+test("a tokenizer that is given is read, whatever the model is", async () => {
+  const folder = write(await filesOf(LLAMA, {}, countingWeights(LLAMA)));
+  const none = join(folder, "none.json");
+  await assert.rejects(openModelPath(folder, { tokenizer: none }), {
+    exitCode: EXIT.checkpoint,
+    message: /none\.json": .* got no such file$/,
+  });
+  const tokenizer = join(newFolder(), "tokenizer.json");
+  const json = { model: { type: "BPE", vocab: { a: 0, b: 1 }, merges: [] } };
+  writeFileSync(tokenizer, JSON.stringify(json));
+  const stored = await openModelPath(folder, { tokenizer });
+  assert.deepEqual(stored.tokenizer, json);
+});
+
+test("a revision of a path or a URL is refused", async () => {
+  const folder = write(await filesOf(LLAMA, {}, countingWeights(LLAMA)));
+  for (const [path, got] of [
+    [folder, "a path that exists"],
+    [join(folder, "config.json"), "a path that exists"],
+    ["https://localhost:1/model", "a URL"],
+  ] as const) {
+    await assert.rejects(openModelPath(path, { revision: "v1" }), {
+      exitCode: EXIT.usage,
+      message: `Cannot read revision "v1" of "${path}": --revision must come with org/name in the cache, got ${got}; leave it out`,
+    });
+  }
+});
+
+test("an adapter is refused with the way to use it, in a folder or in a run", async () => {
+  const lora = { ...DEFAULT_LORA, rank: 2, alpha: 4 };
+  const exported = exportPeft(LLAMA, trainedAdapter(LLAMA, lora), { baseModel: "org/base" });
+  const folder = write(await drain(exported));
+  const message = `Cannot read "${folder}": it must be a whole model, got an adapter of "org/base": use tenure generate "org/base" --adapter "${folder}", and score and embed alike`;
+  await assert.rejects(openModelPath(folder), { exitCode: EXIT.checkpoint, message });
+  assert.equal(await adapterFolder(folder), folder);
+  assert.equal(await adapterFolder(newFolder()), undefined);
+});
 
 test("openModelPath() opens a checkpoint, and the best or latest one of a run", async () => {
   const run = newFolder();
