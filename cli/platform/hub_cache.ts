@@ -20,7 +20,7 @@ export function isRepoName(text: string): boolean {
  *
  *     models--org--name/
  *       blobs/<SHA-256, or git's SHA-1>       what files hold, whole and checked
- *       blobs/<…>.incomplete                  what has come so far
+ *       blobs/<…>.tenure.incomplete           what has come so far
  *       refs/<revision>                       the commit that a branch or tag stood for
  *       snapshots/<commit>/<path>             links to blobs
  *

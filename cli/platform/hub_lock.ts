@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { mkdir, open, readFile, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
@@ -16,18 +17,25 @@ const LOCK_FILE = "tenure.lock";
 export async function locked<T>(folder: string, work: () => Promise<T>): Promise<T> {
   await mkdir(folder, { recursive: true });
   const path = join(folder, LOCK_FILE);
-  while (!(await tryLock(path))) await clearStale(path);
+  const own = `${process.pid} ${hostname()} ${randomUUID()}`;
+  while (!(await tryLock(path, own))) await clearStale(path);
   try {
     return await work();
   } finally {
-    await rm(path, { force: true });
+    // Somebody may have deleted it meanwhile, and another process taken its place.
+    if ((await textOf(path)) === own) await rm(path, { force: true });
   }
 }
 
-async function tryLock(path: string): Promise<boolean> {
+/** What a lock says; undefined if there is none. */
+async function textOf(path: string): Promise<string | undefined> {
+  return readFile(path, "utf8").catch(() => undefined);
+}
+
+async function tryLock(path: string, text: string): Promise<boolean> {
   try {
     const handle = await open(path, "wx");
-    await handle.writeFile(`${process.pid} ${hostname()}`).finally(() => handle.close());
+    await handle.writeFile(text).finally(() => handle.close());
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
@@ -37,16 +45,26 @@ async function tryLock(path: string): Promise<boolean> {
 
 /** Removes a lock whose process is gone; says who holds one that is alive. */
 async function clearStale(path: string): Promise<void> {
-  const text = await readFile(path, "utf8").catch(() => undefined);
+  const text = await textOf(path);
   if (text === undefined) return; // released meanwhile
-  const [, pid, host] = /^(\d+) (.+)$/.exec(text) ?? [];
-  if (pid !== undefined && host === hostname() && !isAlive(Number(pid))) {
-    await rm(path, { force: true });
-    return;
+  const [, pid, host] = /^(\d+) (\S+)(?: \S+)?$/.exec(text) ?? [];
+  if (pid === undefined || host !== hostname() || isAlive(Number(pid))) {
+    throw held(path, pid === undefined ? "unknown" : `process ${pid} on ${host}`);
   }
-  throw new CliError(
+  // One process at a time removes stale locks, so that none removes the one of its successor.
+  const removal = `${path}.removal`;
+  if (!(await tryLock(removal, text))) throw held(removal, "about to begin");
+  try {
+    if ((await textOf(path)) === text) await rm(path, { force: true });
+  } finally {
+    await rm(removal, { force: true });
+  }
+}
+
+function held(path: string, who: string): CliError {
+  return new CliError(
     EXIT.retry,
-    `Cannot download: only one process may at a time, got one at work (${pid === undefined ? "unknown" : `process ${pid} on ${host}`}); wait for it, or, if there is none, delete "${path}"`,
+    `Cannot download: only one process may at a time, got one at work (${who}); wait for it, or, if there is none, delete "${path}"`,
   );
 }
 

@@ -8,8 +8,8 @@ import type { HubFile } from "./hub_listing.ts";
 const PIECE_BYTES = 2 ** 20;
 
 /**
- * A file of which a part has come: it lies under `<blob>.incomplete`, as other programs have it,
- * and gets its final name only when all of it is there, has the digest it must have, and is
+ * A file of which a part has come: it lies under `<blob>.tenure.incomplete`, a name that no other
+ * program appends to, since what is published must be what was hashed, and gets its final name only when all of it is there, has the digest it must have, and is
  * flushed to disk.
  */
 export class PartialBlob {
@@ -88,7 +88,7 @@ export class PartialBlob {
 
 /** Where a blob lies until it is whole. */
 export function incompletePath(blob: string): string {
-  return `${blob}.incomplete`;
+  return `${blob}.tenure.incomplete`;
 }
 
 /**

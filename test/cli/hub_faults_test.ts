@@ -181,7 +181,7 @@ for (const [name, fault, exitCode, message] of LASTING) {
       !blobsOf(cacheDir).includes(blobOf(name.includes("small") ? "config.json" : WEIGHTS)),
     );
     assert.equal(
-      !wrong || !names.some((each) => each.endsWith(`${blobOf(WEIGHTS)}.incomplete`)),
+      !wrong || !names.some((each) => each.endsWith(`${blobOf(WEIGHTS)}.tenure.incomplete`)),
       true,
     );
     assert.ok(!names.includes("refs/main"), "the revision must not point to a model in parts");

@@ -15,7 +15,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { downloadFileToCacheDir, scanCachedRepo } from "@huggingface/hub";
-import { EXIT } from "../../cli/platform/errors.ts";
+import { type CliError, EXIT } from "../../cli/platform/errors.ts";
+import { locked } from "../../cli/platform/hub_lock.ts";
 import { findOffline } from "../../cli/platform/hub_offline.ts";
 import { planPull, runPull } from "../../cli/platform/hub_pull.ts";
 import { COMMIT, FAULTS, type Fault } from "./hub_server.ts";
@@ -113,7 +114,7 @@ test("an interrupted download asks only for the rest when it is run again", asyn
   const interrupted = runPull(await planPull(request), {
     signal: controller.signal,
     onBytes: () => {
-      const path = join(cacheDir, "models--org--name", `${blobOf(WEIGHTS)}.incomplete`);
+      const path = join(cacheDir, "models--org--name", `${blobOf(WEIGHTS)}.tenure.incomplete`);
       const length = existsSync(path) ? statSync(path).size : 0;
       if (length === 200_000) controller.abort();
     },
@@ -132,7 +133,7 @@ test("an interrupted download asks only for the rest when it is run again", asyn
 
 test("a partial download with wrong bytes costs one more download, not the model", async () => {
   const cacheDir = newCache();
-  const partial = join(cacheDir, "models--org--name", `${blobOf(WEIGHTS)}.incomplete`);
+  const partial = join(cacheDir, "models--org--name", `${blobOf(WEIGHTS)}.tenure.incomplete`);
   await using server = await serve();
   const cases: [bytes: Uint8Array, sent: number][] = [
     [content(100_000, 9), LENGTH - 100_000 + LENGTH], // wrong: found out at the end
@@ -214,6 +215,44 @@ test("a lock keeps two processes apart, and one that is stale is taken over", as
   writeFileSync(join(locks, "tenure.lock"), `${child.pid} ${hostname()}`);
   await pull(requestOf(server, { cacheDir }));
   assert.deepEqual(readdirSync(locks), []);
+});
+
+test("a stale lock is taken over by one of many, and nobody removes the lock of another", async () => {
+  const locks = join(newCache(), ".locks");
+  mkdirSync(locks);
+  const path = join(locks, "tenure.lock");
+  const child = spawn(process.execPath, ["-e", ""]);
+  await new Promise((resolve) => child.on("exit", resolve));
+  for (let round = 0; round < 20; round++) {
+    writeFileSync(path, `${child.pid} ${hostname()}`);
+    let [now, most] = [0, 0];
+    const work = async (): Promise<void> => {
+      most = Math.max(most, ++now);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      now -= 1;
+    };
+    const ends = await Promise.allSettled(Array.from({ length: 8 }, () => locked(locks, work)));
+    assert.equal(most, 1);
+    for (const end of ends) {
+      if (end.status === "rejected") assert.equal((end.reason as CliError).exitCode, EXIT.retry);
+    }
+    assert.deepEqual(readdirSync(locks), []);
+  }
+  const other = `${process.pid} elsewhere`;
+  await locked(locks, () => Promise.resolve(writeFileSync(path, other)));
+  assert.equal(readFileSync(path, "utf8"), other);
+});
+
+test("what another program downloads into the same cache is neither used nor changed", async () => {
+  await using server = await serve();
+  const cacheDir = newCache();
+  const blob = join(cacheDir, "models--org--name", blobOf(WEIGHTS));
+  const theirs = content(100_000, 1);
+  mkdirSync(join(blob, ".."), { recursive: true });
+  writeFileSync(`${blob}.incomplete`, theirs);
+  await pull(requestOf(server, { cacheDir }));
+  assertWhole(blob, WEIGHTS);
+  assert.equal(readFileSync(`${blob}.incomplete`).equals(theirs), true);
 });
 
 test("offline, the cache is used, or what is missing is named", async () => {
@@ -303,7 +342,7 @@ for (const [signal, expected] of [
     const cacheDir = newCache();
     await using server = await serve({ fault: FAULTS.stall(WEIGHTS, 100_000, 99) });
     const env = { HF_ENDPOINT: server.endpoint, HF_HUB_CACHE: cacheDir };
-    const partial = join(cacheDir, "models--org--name", `${blobOf(WEIGHTS)}.incomplete`);
+    const partial = join(cacheDir, "models--org--name", `${blobOf(WEIGHTS)}.tenure.incomplete`);
     const arrived = (): boolean => existsSync(partial) && statSync(partial).size === 100_000;
     const { status, stderr } = await tenure([REPO], {
       env,
