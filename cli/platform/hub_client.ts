@@ -70,7 +70,7 @@ export class HubClient {
           if (length > MAX_ANSWER_BYTES) {
             throw new CliError(
               EXIT.data,
-              `Cannot read "${url}": an answer must have at most ${MAX_ANSWER_BYTES} bytes, got more`,
+              `Cannot read "${addressOf(new URL(url))}": an answer must have at most ${MAX_ANSWER_BYTES} bytes, got more`,
             );
           }
           pieces.push(piece);
@@ -203,7 +203,7 @@ export class HubClient {
     }
     throw new CliError(
       EXIT.data,
-      `Cannot read "${first.href}": redirects must end after ${MAX_REDIRECTS}, got more`,
+      `Cannot read "${addressOf(first)}": redirects must end after ${MAX_REDIRECTS}, got more`,
     );
   }
 
@@ -233,8 +233,13 @@ function redirected(from: URL, location: string): URL {
   if (to !== undefined && isSafe) return to;
   throw new CliError(
     EXIT.data,
-    `Cannot read "${from.href}": it must redirect to an address as safe as itself, got "${to === undefined ? location : `${to.protocol}//${to.host}`}"`,
+    `Cannot read "${addressOf(from)}": it must redirect to an address as safe as itself, got ${to === undefined ? "none that can be read" : `"${to.protocol}//${to.host}"`}`,
   );
+}
+
+/** An address without its query, which may be as good as a password. */
+function addressOf({ host, pathname }: URL): string {
+  return `${host}${pathname}`;
 }
 
 function hostOf(url: string): string {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { EXIT } from "../../cli/platform/errors.ts";
+import { HubClient } from "../../cli/platform/hub_client.ts";
 import { isPlainPath } from "../../cli/platform/hub_listing.ts";
 import { planPull } from "../../cli/platform/hub_pull.ts";
 import type { HubServerOptions } from "./hub_server.ts";
@@ -161,6 +162,32 @@ test("redirects without an end, or to another protocol, are refused", async () =
     await using server = await serve({ onApi });
     await assert.rejects(planPull(requestOf(server)), { exitCode: EXIT.data, message });
     assert.equal(server.requests.length <= 6, true);
+  }
+});
+
+test("no error shows the query of a signed address", async () => {
+  for (const [last, message] of [
+    ["/signed?X-Signature=secret", /redirects must end after 5, got more/],
+    ["file:///x?X-Signature=secret", /"127\.0\.0\.1:\d+\/signed": it must redirect to an address/],
+    ["http://[broken?X-Signature=secret", /got none that can be read/],
+  ] as const) {
+    const onApi: HubServerOptions["onApi"] = ({ pathname }, response) => {
+      const location = pathname === "/signed" ? last : "/signed?X-Signature=secret";
+      response.writeHead(307, { location }).end();
+      return true;
+    };
+    await using server = await serve({ onApi });
+    await assert.rejects(planPull(requestOf(server)), (error: Error) => {
+      assert.match(error.message, message);
+      assert.doesNotMatch(error.message, /secret|Signature/);
+      return true;
+    });
+    const client = new HubClient({ settings: requestOf(server).settings, repo: "org/name" });
+    const url = `${server.endpoint}/signed?X-Signature=secret`;
+    await assert.rejects(
+      client.open(url, {}, () => assert.fail("it must be refused")),
+      (error: Error) => !/secret|Signature/.test(error.message) && message.test(error.message),
+    );
   }
 });
 
