@@ -1,4 +1,7 @@
 import type { Command } from "commander";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { INDEX_FILE, WEIGHTS_FILE } from "../../model/checkpoint/shards.ts";
 import { CliError, EXIT } from "../platform/errors.ts";
 import { findOffline } from "../platform/hub_offline.ts";
 import { DownloadMeter } from "../platform/hub_progress.ts";
@@ -79,16 +82,24 @@ async function pull(repo: string, flags: PullFlags): Promise<void> {
   };
   // The name alone finds the usual revision in the usual cache.
   const isUsual = revision === "main" && flags.cacheDir === undefined;
-  const report = (folder: string): void => {
-    const model = isUsual ? repo : folder;
-    process.stdout.write(`${folder}\n\nNext: tenure generate ${model} "Once upon a time"\n`);
+  const report = (folder: string, files: readonly PlannedFile[]): void => {
+    const model = modelToLoad(folder, files);
+    const named = model === folder && isUsual ? repo : model;
+    const next = named === undefined ? "" : `\nNext: tenure generate ${named} "Once upon a time"\n`;
+    process.stdout.write(`${folder}\n${next}`);
   };
-  if (request.settings.isOffline) return report(await findOffline(request));
+  if (request.settings.isOffline) {
+    const { folder, files } = await findOffline(request);
+    if (flags.dryRun === true) process.stdout.write(describe(folder, files));
+    else report(folder, files);
+    return;
+  }
   await interruptibly(async (signal) => {
     try {
       const plan = await planPull({ ...request, signal });
-      if (flags.dryRun === true) process.stdout.write(describe(plan));
-      else report(await download(plan, { progress, signal }));
+      if (flags.dryRun === true) {
+        process.stdout.write(describe(plan.cached.snapshotPath(plan.commit), plan.files));
+      } else report(await download(plan, { progress, signal }), plan.files);
     } catch (error) {
       if (!signal.aborted) throw error;
       progress.clear();
@@ -96,6 +107,16 @@ async function pull(repo: string, flags: PullFlags): Promise<void> {
       process.exitCode = EXIT.retry;
     }
   });
+}
+
+/** What of the files to name to load them: the folder, or a GGUF file; undefined if none can be. */
+function modelToLoad(folder: string, files: readonly PlannedFile[]): string | undefined {
+  const names = files.map(({ path }) => path);
+  const hasWeights = names.includes(WEIGHTS_FILE) || names.includes(INDEX_FILE);
+  if (hasWeights && existsSync(join(folder, "config.json"))) return folder;
+  // A part of one cannot be loaded; other pulls may have left more of them in the folder.
+  const ggufs = names.filter((name) => /(?<!-\d{5}-of-\d{5})\.gguf$/i.test(name));
+  return ggufs[0] === undefined ? undefined : join(folder, ...ggufs[0].split("/"));
 }
 
 /** Downloads with progress shown. */
@@ -106,7 +127,7 @@ async function download(
   const blobs = uniqueBlobs(plan.files);
   const meter = new DownloadMeter(sum(blobs, ({ size }) => size));
   let numDone = 0;
-  progress.line(`${plan.client.repo} at ${plan.commit.slice(0, 8)}: ${summary(plan)}`);
+  progress.line(`${plan.client.repo} at ${plan.commit.slice(0, 8)}: ${summary(plan.files)}`);
   const show = (): void => {
     progress.update(() => formatState(meter, { numDone, numFiles: plan.files.length }));
   };
@@ -141,9 +162,9 @@ function formatState(
 }
 
 /** What would be downloaded, a line a file. */
-function describe(plan: PullPlan): string {
-  const width = Math.max(...plan.files.map(({ path }) => path.length));
-  const lines = plan.files.map(({ path, size, cachedBytes }) => {
+function describe(folder: string, files: readonly PlannedFile[]): string {
+  const width = Math.max(...files.map(({ path }) => path.length));
+  const lines = files.map(({ path, size, cachedBytes }) => {
     const there =
       cachedBytes === 0
         ? ""
@@ -152,10 +173,10 @@ function describe(plan: PullPlan): string {
           : `  ${formatBytes(cachedBytes)} in the cache`;
     return `${path.padEnd(width)}  ${formatBytes(size).padStart(10)}${there}\n`;
   });
-  return `${lines.join("")}${summary(plan)}; folder ${plan.cached.snapshotPath(plan.commit)}\n`;
+  return `${lines.join("")}${summary(files)}; folder ${folder}\n`;
 }
 
-function summary({ files }: PullPlan): string {
+function summary(files: readonly PlannedFile[]): string {
   const blobs = uniqueBlobs(files);
   const missing = sum(blobs, ({ size, cachedBytes }) => size - cachedBytes);
   const total = formatBytes(sum(blobs, ({ size }) => size));

@@ -5,16 +5,23 @@ import { isJsonObject, parseJsonObject } from "../../model/checkpoint/strict_jso
 import { CliError, EXIT, failingAs } from "./errors.ts";
 import { CachedRepo } from "./hub_cache.ts";
 import type { HubFile } from "./hub_listing.ts";
-import type { PullRequest } from "./hub_pull.ts";
+import type { PlannedFile, PullRequest } from "./hub_pull.ts";
 import { type Selected, selectFiles } from "./hub_select.ts";
+
+/** What {@linkcode findOffline} finds. */
+export interface FoundOffline {
+  /** Folder of the snapshot. */
+  readonly folder: string;
+  /** Those that were asked for, all there. */
+  readonly files: readonly PlannedFile[];
+}
 
 /**
  * Finds a model in the cache, without any request.
  *
- * @returns Folder of the snapshot.
  * @throws {CliError} With exit code 3 if something is missing, naming it.
  */
-export async function findOffline(request: PullRequest): Promise<string> {
+export async function findOffline(request: PullRequest): Promise<FoundOffline> {
   const { repo, revision, settings, onNote } = request;
   const { cacheDir } = settings;
   const folder = await new CachedRepo(cacheDir, repo).findSnapshot(revision);
@@ -34,7 +41,8 @@ export async function findOffline(request: PullRequest): Promise<string> {
   const missing = await missingShards(folder, selected);
   if (missing.length > 0) throw lacking(`all but ${missing.join(", ")}`);
   for (const path of selected.refused) onNote?.(`Leaving out "${path}", a pickle`);
-  return folder;
+  const files = selected.files.map((file) => ({ ...file, cachedBytes: file.size }));
+  return { folder, files };
 }
 
 /** What is there of a snapshot: links whose blob is gone are not. */

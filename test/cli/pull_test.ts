@@ -260,7 +260,7 @@ test("offline, the cache is used, or what is missing is named", async () => {
   const request = requestOf(server);
   const snapshot = await pull(request);
   server.requests.length = 0;
-  assert.equal(await findOffline(request), snapshot);
+  assert.equal((await findOffline(request)).folder, snapshot);
   await assert.rejects(findOffline({ ...request, revision: "v2" }), {
     exitCode: EXIT.data,
     message:
@@ -332,6 +332,33 @@ test("tenure pull downloads, says where and what next, and again offline", async
   const offline = await tenure([REPO], { env: { ...env, HF_HUB_OFFLINE: "1" } });
   assert.deepEqual([offline.status, offline.stdout], [EXIT.ok, next]);
   assert.deepEqual(server.requests, []);
+});
+
+test("tenure pull names what can be loaded, and plans offline", async () => {
+  const files = { ...FILES, "a-Q8_0.gguf": large(500, 4), "a-F16.gguf": large(900, 5) };
+  await using server = await serve({ files });
+  const cacheDir = newCache();
+  const env = { HF_ENDPOINT: server.endpoint, HF_HUB_CACHE: cacheDir };
+  const offline = { ...env, HF_HUB_OFFLINE: "1" };
+  const snapshot = join(cacheDir, "models--org--name", "snapshots", COMMIT);
+  const next = (model: string): string =>
+    `${snapshot}\n\nNext: tenure generate ${model} "Once upon a time"\n`;
+  for (const [args, expected] of [
+    [["--gguf", "q8_0"], next(join(snapshot, "a-Q8_0.gguf"))],
+    [["--gguf", "f16"], next(join(snapshot, "a-F16.gguf"))],
+    [["--include", "*.json"], `${snapshot}\n`],
+    [["--include", WEIGHTS, "*.gguf"], next(REPO)],
+  ] as const) {
+    for (const place of [env, offline]) {
+      const { stdout, stderr } = await tenure([REPO, ...args], { env: place });
+      assert.equal(stdout, expected, stderr);
+    }
+  }
+  const { stdout } = await tenure([REPO, "--gguf", "q8_0", "--dry-run"], { env: offline });
+  assert.equal(
+    stdout,
+    `a-Q8_0.gguf       500 B  in the cache\n1 files, 500 B, 0 B to download; folder ${snapshot}\n`,
+  );
 });
 
 for (const [signal, expected] of [
