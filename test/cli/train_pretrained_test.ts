@@ -152,7 +152,7 @@ test("a run never removes the model that it begins with, and names a checkpoint 
   const [full, runFolder] = [join(folder, "full"), join(folder, "of full")];
   await fineTune({ dataFolder, runFolder: full }, { path: join(folder, "Llama") });
   const checkpoint = await bestCheckpoint(full);
-  const before = filesOf(full, basename(checkpoint));
+  const kept = filesOf(full, basename(checkpoint));
   const link = join(folder, "link to full");
   symlinkSync(full, link);
   for (const [path, place] of [
@@ -171,7 +171,7 @@ test("a run never removes the model that it begins with, and names a checkpoint 
   await assert.rejects(fineTune({ dataFolder, runFolder: full }, { path: full }, { force: true }), {
     exitCode: EXIT.usage,
   });
-  assert.deepEqual(filesOf(full, basename(checkpoint)), before);
+  assert.deepEqual(filesOf(full, basename(checkpoint)), kept);
 
   await fineTune({ dataFolder, runFolder }, { path: full, lora: LORA });
   const state = readFileSync(join(await bestCheckpoint(runFolder), "trainer_state.json"), "utf8");
