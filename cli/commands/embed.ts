@@ -65,6 +65,9 @@ input; metadata say model, layer and pooling, and ids as a JSON list where texts
 them. Parquet: columns id (as given, or the number of the line), text with --with-text,
 and embedding, a list of floats. Files get their names once they are whole.
 
+The form of the whole input is checked before the model is loaded; that each text has
+tokens, and no more than the model's context, when its turn comes.
+
 A text is begun as the model's tokenizer does it, and its mean is over all tokens.
 
 Examples:

@@ -49,8 +49,9 @@ read once. Prefix and continuation are cut into tokens together: a space between
 belongs to the continuation, as in " cook". --normalize gives probabilities given that
 one of the continuations follows, which sum to 1.
 
-The whole input is checked before the model is loaded. Lines of output are in the order
-of the input: {"line", "id"?, "continuations": [{"text", "logProbability", "numTokens",
+The form of the whole input is checked before the model is loaded; whether prefix and
+continuation fit the model's context, when their turn comes. Lines of output are in the
+order of the input: {"line", "id"?, "continuations": [{"text", "logProbability", "numTokens",
 "share"?, "tokens"?}]}. A file gets its name once it is whole; when the work ends early,
 what was scored stays beside it as <file>.partial, and lines that an earlier attempt
 left there are moved to <file>.partial.1 or the next number.

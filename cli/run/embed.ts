@@ -1,7 +1,7 @@
 import { Embedder, type EmbedOptions } from "../../model/generate/embed.ts";
 import type { TextModel } from "../../model/pretrained/text_model.ts";
 import type { ModelConfig } from "../../model/transformer/config.ts";
-import { CliError, EXIT } from "../platform/errors.ts";
+import { CliError, EXIT, failingAs } from "../platform/errors.ts";
 import { type ModelRequest, promptTokens, withModel } from "./load_model.ts";
 import { Rate } from "./rate.ts";
 import {
@@ -63,12 +63,14 @@ const GROUP_SIZE = 64;
 /**
  * Turns texts into vectors: hidden states of a layer, of the last token or their mean.
  *
- * A file is checked as a whole before the model is loaded; then memory holds a few of its lines.
+ * The form of a file is checked as a whole before the model is loaded, lengths when their turn
+ * comes; memory holds a few of its lines.
  *
  * @param request Which texts, and which states.
  * @param sink Where the vectors go.
  * @throws {CliError} With exit code 3 if a text is empty or too long for the model, naming its
- *   line; exit code 2 if the model has no such layer; exit code 5 if it is not to be had.
+ *   line; exit code 2 if the model has no such layer; exit code 5 if it is not to be had;
+ *   exit code 4 if the device fails or lacks memory.
  */
 export async function embed<T>(request: EmbedRequest, sink: VectorSink<T>): Promise<T> {
   const ids: (RecordId | null)[] = [];
@@ -134,16 +136,16 @@ async function* vectorsOf(
   { layer, pooling = "last", progress, signal }: EmbedRequest,
 ): AsyncGenerator<EmbeddedText, void, undefined> {
   const options = { pooling, ...(layer !== undefined && { layer }) };
-  const embedder = new Embedder(model.gpu, model.transformer, options);
+  const make = () => new Embedder(model.gpu, model.transformer, options);
+  const embedder = await failingAs(EXIT.device, make);
   const rate = new Rate(texts.count, "texts");
   try {
     for await (const group of groupsOf(texts.read(), GROUP_SIZE)) {
       signal?.throwIfAborted();
       const tokens = group.map((text) => tokensOf(model, text));
-      let index = 0;
-      for await (const vector of embedder.embed(tokens)) {
-        const { value, line } = group[index++]!;
-        yield { ...value, line, vector };
+      const vectors = await failingAs(EXIT.device, () => embedAll(embedder, tokens));
+      for (const [index, { value, line }] of group.entries()) {
+        yield { ...value, line, vector: vectors[index]! };
       }
       rate.add(group.length);
       progress.update(() => rate.text());
@@ -154,12 +156,22 @@ async function* vectorsOf(
   }
 }
 
+async function embedAll(
+  embedder: Embedder,
+  tokens: readonly Uint32Array[],
+): Promise<Float32Array[]> {
+  const vectors: Float32Array[] = [];
+  for await (const vector of embedder.embed(tokens)) vectors.push(vector);
+  return vectors;
+}
+
 function tokensOf(model: TextModel, { value, place }: Located<NamedText>): Uint32Array {
   const tokens = promptTokens(model, value.text);
   const { maxSeqLen } = model.transformer.config;
   if (tokens.length > 0 && tokens.length <= maxSeqLen) return tokens;
+  const remedy = tokens.length === 0 ? "leave it out" : "shorten it, or embed it in parts";
   throw new CliError(
     EXIT.data,
-    `Cannot embed ${place}: a text must have 1 to ${maxSeqLen} tokens for this model, got ${tokens.length}`,
+    `Cannot embed ${place}: a text must have 1 to ${maxSeqLen} tokens for this model, got ${tokens.length}; ${remedy}`,
   );
 }

@@ -5,6 +5,7 @@ import type {
   GenerateOptions,
   TextModel,
 } from "../../model/pretrained/text_model.ts";
+import { checkSamplerSettings } from "../../engine/ops/sampler_state.ts";
 import { CliError, EXIT, failingAs } from "../platform/errors.ts";
 import { type LoadedModel, type ModelRequest, withModel } from "./load_model.ts";
 import {
@@ -75,7 +76,8 @@ const USUAL_NEW_TOKENS = 128;
  *
  * @returns How long it took; after an interruption, of what was done.
  * @throws {CliError} With exit code 5 if the model, exit code 3 if a prompt is not to be had, exit
- *   code 2 if a setting is out of range or the model cannot chat.
+ *   code 2 if a setting is out of range or the model cannot chat, exit code 4 if the device fails
+ *   or lacks memory.
  */
 export async function generate(request: GenerateRequest): Promise<GenerateStatistics> {
   const prompts = await openPrompts(request.prompts);
@@ -95,15 +97,34 @@ export async function generate(request: GenerateRequest): Promise<GenerateStatis
     }
     return work.statistics;
   };
-  const check = ({ tokenizerConfig = {} }: StoredModel) => {
+  const check = ({ tokenizerConfig = {}, generation }: StoredModel) => {
     if (request.layout.chat) checkedTemplate(chatTemplateOf(tokenizerConfig));
+    return failingAs(EXIT.usage, () => checkOptions(request, generation, prompts.count));
   };
   return withModel(request, { check, run });
 }
 
+/** Refuses settings that are out of range; prompt n draws with seed + n − 1. */
+function checkOptions(
+  request: GenerateRequest,
+  generation: StoredModel["generation"],
+  numPrompts: number,
+): void {
+  const { options } = optionsOf(request, { generation });
+  checkSamplerSettings({ ...options, seed: (options.seed ?? 0) + (numPrompts - 1) });
+  if (request.stop.includes("")) {
+    throw new RangeError("Cannot stop at a string: it must have characters, got an empty one");
+  }
+  const { maxNewTokens = USUAL_NEW_TOKENS } = options;
+  if (Number.isSafeInteger(maxNewTokens) && maxNewTokens > 0) return;
+  throw new RangeError(
+    `Cannot generate: maxNewTokens must be a positive integer, got ${maxNewTokens}`,
+  );
+}
+
 function optionsOf(
   request: GenerateRequest,
-  { generation }: TextModel,
+  { generation }: { readonly generation?: StoredModel["generation"] },
 ): { options: GenerateOptions; words: string } {
   const { settings, words } = chooseSampling(request.sampling, generation);
   const maxNewTokens = request.maxNewTokens ?? generation?.maxNewTokens ?? USUAL_NEW_TOKENS;
@@ -150,7 +171,7 @@ class Generation {
     const done = this.#statistics.numPrompts;
     const drafts = group.map((prompt, row) => new Draft(prompt, tokens[row]!.length));
     const clock = new Clock();
-    await failingAs(EXIT.usage, async () => {
+    await failingAs(EXIT.device, async () => {
       const events = this.#model.generateBatch(tokens, {
         ...this.#options,
         seed: (this.#options.seed ?? 0) + done, // as if all prompts were one batch

@@ -45,7 +45,7 @@ export interface LoadedModel {
 /** Work with a model, and what can be checked before its weights are read. */
 export interface ModelWork<T> {
   /** Refuses what the model cannot do. */
-  readonly check?: (stored: StoredModel) => void;
+  readonly check?: (stored: StoredModel) => void | Promise<void>;
   readonly run: (loaded: LoadedModel) => Promise<T>;
 }
 
@@ -58,7 +58,7 @@ export interface ModelWork<T> {
 export async function withModel<T>(request: ModelRequest, work: ModelWork<T>): Promise<T> {
   const stored = await openModel(request);
   const tokenizer = await failingAs(EXIT.checkpoint, () => tokenizerOf(stored));
-  work.check?.(stored);
+  await work.check?.(stored);
   const adapter = await openAdapter(request, stored);
   return withDevice(request.kernels, async (gpu) => {
     const begin = performance.now();

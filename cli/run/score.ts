@@ -1,7 +1,7 @@
 import { type Line, syntaxError } from "../../data/lines.ts";
 import { type ScoreRequest as Tokens } from "../../model/generate/score.ts";
 import type { TextModel } from "../../model/pretrained/text_model.ts";
-import { CliError, EXIT } from "../platform/errors.ts";
+import { CliError, EXIT, failingAs } from "../platform/errors.ts";
 import { type ModelRequest, promptTokens, withModel } from "./load_model.ts";
 import { Rate } from "./rate.ts";
 import {
@@ -69,11 +69,12 @@ const GROUP_SIZE = 8;
 /**
  * Scores continuations: the log-probability that a model gives each of them after its prefix.
  *
- * A file is checked as a whole before the model is loaded; then memory holds a few of its lines.
+ * The form of a file is checked as a whole before the model is loaded, lengths when their turn
+ * comes; memory holds a few of its lines.
  *
  * @returns How many questions were answered, fewer than there are after an interruption.
  * @throws {CliError} With exit code 3 if a line is wrong or too long for the model, naming it;
- *   exit code 5 if the model is not to be had.
+ *   exit code 5 if the model is not to be had; exit code 4 if the device fails or lacks memory.
  */
 export async function score(request: ScoreRequest): Promise<{ numAnswers: number }> {
   const questions = await openQuestions(request.input);
@@ -130,7 +131,7 @@ async function answer(
   { normalize, perToken }: ScoreRequest,
 ): Promise<Answer[]> {
   const tokens = group.map((question) => tokensOf(model, question));
-  const scores = await model.scoreBatch(tokens);
+  const scores = await failingAs(EXIT.device, () => model.scoreBatch(tokens));
   return group.map(({ value, line }, row) => {
     const sums = scores[row]!.map((values) => values.reduce((sum, one) => sum + one, 0));
     const shares = normalize ? sharesOf(sums) : undefined;

@@ -210,6 +210,15 @@ const REASONS: readonly (SampledRow["finished"] | undefined)[] = [
   "capacity",
 ];
 
+/**
+ * Refuses settings that no state takes, before there is one.
+ *
+ * @throws {RangeError} If a setting is out of range.
+ */
+export function checkSamplerSettings(settings: SamplerSettings): void {
+  packSettings(settings, 1);
+}
+
 /** A row of settings as the kernel reads it. */
 function packSettings(settings: SamplerSettings, vocabSize: number): Uint32Array<ArrayBuffer> {
   const { temperature = 0, topK = 0, topP = 1, minP = 0, repetitionPenalty = 1 } = settings;

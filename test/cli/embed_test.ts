@@ -196,15 +196,23 @@ test("what cannot be embedded is refused, naming the place and the remedy", asyn
   };
   const input = { texts: ["a"] };
   await refused({ input, layer: 3 }, EXIT.usage, /--layer must be from 0 .* to 2 .*, got 3$/);
-  await refused({ input: { texts: ["a", ""] } }, EXIT.data, /^Cannot embed text 2: .* got 0$/);
+  await refused(
+    { input: { texts: ["a", ""] } },
+    EXIT.data,
+    /^Cannot embed text 2: .* got 0; leave it out$/,
+  );
   const file = join(folder, "lines.txt");
   writeFileSync(file, "the cook\n\nthe baker\n");
-  await refused({ input: { file } }, EXIT.data, /^Cannot embed .*lines\.txt, line 2: .* got 0$/);
+  await refused(
+    { input: { file } },
+    EXIT.data,
+    /^Cannot embed .*lines\.txt, line 2: .* got 0; leave it out$/,
+  );
   writeFileSync(file, `the cook\n${"the ".repeat(SMALL.maxSeqLen)}\n`);
   await refused(
     { input: { file } },
     EXIT.data,
-    /lines\.txt, line 2: .* 1 to 64 tokens .*, got \d+/,
+    /lines\.txt, line 2: .* 1 to 64 tokens .*, got \d+; shorten it, or embed it in parts$/,
   );
   writeFileSync(file, "");
   await refused({ input: { file } }, EXIT.data, /at least one text, got none$/);

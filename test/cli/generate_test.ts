@@ -184,6 +184,28 @@ test("--chat lays the prompt out by the template, whichever file it lies in", as
   assert.equal(withSystem.results[0]!.text, await expected(all));
 });
 
+test("settings out of range are refused with exit code 2 before the weights are read", async () => {
+  for (const [changes, message] of [
+    [{ sampling: { temperature: -1 } }, /temperature must be 0 or lie in/],
+    [{ sampling: { seed: 2 ** 53 - 1 }, prompts: { texts: ["a", "b"] } }, /seed must be/],
+    [{ stop: [""] }, /Cannot stop at a string/],
+    [{ maxNewTokens: 0 }, /maxNewTokens must be a positive integer, got 0$/],
+  ] as const) {
+    const prompts = { texts: ["the"] };
+    await assert.rejects(run({ prompts, ...changes }), { exitCode: EXIT.usage, message });
+  }
+});
+
+test("a cache that the device cannot bind is the device's fault: exit code 4", async () => {
+  const wide = { ...SMALL, numBlocks: 1, maxSeqLen: 2 ** 24 };
+  const path = await writeSmallModel(join(folder, "wide"), { config: wide });
+  const changes = { ...modelAt(path), prompts: { texts: ["the"] }, maxNewTokens: 2 ** 30 };
+  await assert.rejects(run(changes), {
+    exitCode: EXIT.device,
+    message: /^Cannot .*keys and values of 1 × \d+/,
+  });
+});
+
 test("what cannot be gone on with is refused, naming the place and the remedy", async () => {
   const refused = async (changes: Changes, exitCode: number, message: RegExp) => {
     await assert.rejects(run(changes), { exitCode, message });
