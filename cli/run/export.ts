@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { sizeOf } from "../../engine/tensor.ts";
 import { modelTypeOf } from "../../model/checkpoint/config_json.ts";
@@ -223,7 +224,9 @@ async function baseOf(
       `Cannot export "${adapter}": its ${ADAPTER_FILE} must name the model beneath, got none; use tenure export <model> --adapter "${adapter}"`,
     );
   }
-  const at = revision ?? (path === own.baseModel ? own.revision : undefined);
+  // A model that lies on this disk has no revisions to choose from.
+  const isOnHub = path === own.baseModel && !existsSync(path);
+  const at = revision ?? (isOnHub ? own.revision : undefined);
   return { path, ...(at !== undefined && { revision: at }) };
 }
 

@@ -41,14 +41,6 @@ test("a folder is replaced only if asked, and only if nothing else is in it", as
   });
 });
 
-test("a model may be replaced by its own export", async () => {
-  const own = writeFiles(join(folder, "own"), await filesOf(LLAMA));
-  await exportQuietly({ model: own, folder: own, dtype: "bf16", overwrite: true });
-  const expected = join(folder, "expected");
-  await exportQuietly({ model, folder: expected, dtype: "bf16" });
-  assert.deepEqual(readFiles(own), readFiles(expected));
-});
-
 test("what was stopped, or failed on the way, leaves nothing behind", async () => {
   const parent = join(folder, "parent");
   mkdirSync(parent);
