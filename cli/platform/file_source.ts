@@ -91,7 +91,8 @@ export async function exists(path: string): Promise<boolean> {
     await stat(path);
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") return false; // nor is anything below a file
     throw fileError("read", path, { error, exitCode: EXIT.checkpoint });
   }
 }

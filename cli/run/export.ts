@@ -18,7 +18,6 @@ import type { StoredModel, WeightDtype } from "../../model/checkpoint/stored_mod
 import { exportPeft } from "../../model/lora/export_peft.ts";
 import { mergedModel } from "../../model/lora/merge.ts";
 import { type PeftAdapter, readPeft, readPeftConfig } from "../../model/lora/read_peft.ts";
-import { bestCheckpoint } from "../platform/checkpoints.ts";
 import { CliError, EXIT, failingAs } from "../platform/errors.ts";
 import { folderFiles, withPath } from "../platform/file_source.ts";
 import { findModelPlace, isPartlyIn, isWithin, realPathOf } from "../platform/model_place.ts";
@@ -33,7 +32,8 @@ import { generationOf, tokenizerConfigOf, vocabularyOf } from "./export_tokenize
 import { formatBytes } from "./format.ts";
 import { openModel } from "./load_model.ts";
 import type { Progress } from "./progress.ts";
-import { holds, RUN_FILE } from "./run_folder.ts";
+import { adapterFolder } from "../platform/model_folder.ts";
+import { holds } from "./run_folder.ts";
 
 /** Formats of files that a model is written in. */
 export const EXPORT_FORMATS = ["safetensors", "gguf"] as const;
@@ -200,13 +200,6 @@ async function openSource(request: ExportRequest): Promise<Source> {
   const stored = await openModel({ ...request, ...options, path });
   const read = () => readPeft(folderFiles(adapterPath), stored.config);
   return { path, ...options, stored, adapter: await withPath(adapterPath, read) };
-}
-
-/** Where an adapter lies: in a folder, or in the best checkpoint of a run; undefined if in neither. */
-async function adapterFolder(path: string): Promise<string | undefined> {
-  const folder = (await holds(path, RUN_FILE)) ? await bestCheckpoint(path) : path;
-  const isAdapter = (await holds(folder, ADAPTER_FILE)) && !(await holds(folder, "config.json"));
-  return isAdapter ? folder : undefined;
 }
 
 /** The model beneath an adapter: the one named, or that of its configuration, at its revision. */
