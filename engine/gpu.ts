@@ -21,6 +21,8 @@ import {
   sizeOf,
   type Tensor,
 } from "./tensor.ts";
+import { SUBGROUP_MATRIX, type Traits, traitsOf } from "./tuning/traits.ts";
+import type { Choices } from "./tuning/tunable.ts";
 import { placeOf, type Values, type WriteOptions } from "./values.ts";
 
 export { GpuLostError } from "./gpu_errors.ts";
@@ -46,7 +48,12 @@ const LIMITS = [
 ] as const satisfies (keyof GPUSupportedLimits)[];
 
 /** Features that kernels have a use for, where the adapter offers them. */
-const FEATURES: readonly GPUFeatureName[] = ["shader-f16", "timestamp-query", "subgroups"];
+const FEATURES: readonly GPUFeatureName[] = [
+  "shader-f16",
+  "timestamp-query",
+  "subgroups",
+  SUBGROUP_MATRIX,
+];
 
 /** Options of {@linkcode Gpu.open}. */
 export interface GpuOptions {
@@ -63,6 +70,10 @@ export interface GpuOptions {
    * @default {Infinity}
    */
   readonly maxMemoryBytes?: number;
+  /** How kernels are run, as a tuner found. @default {the defaults of each kernel} */
+  readonly choices?: Choices;
+  /** Lets kernels use what the device has; a test may take or add. @default {what the device has} */
+  readonly traits?: Partial<Traits>;
 }
 
 /** What a new tensor holds and is for. */
@@ -85,6 +96,10 @@ export class Gpu {
   readonly maxBindingBytes: number;
   /** Bytes that tensors and plans may take together; Infinity where nobody knows. */
   readonly maxMemoryBytes: number;
+  /** What kernels may use of the device. */
+  readonly traits: Traits;
+  /** How kernels are run; tapes that are recorded from now on follow it. */
+  choices: Choices;
   /** Settles, never rejects, when the device is lost. */
   readonly lost: Promise<GpuLostError>;
   readonly #memory: DeviceMemory;
@@ -105,6 +120,8 @@ export class Gpu {
     this.variant = variant;
     this.subgroupSize = subgroups && device.features.has("subgroups") ? fixedSubgroup(info) : 0;
     this.maxMemoryBytes = maxMemoryBytes;
+    this.traits = { ...traitsOf(device, info), ...options.traits };
+    this.choices = options.choices ?? new Map();
     this.maxBindingBytes = Math.min(maxBindingBytes, device.limits.maxStorageBufferBindingSize);
     this.lost = device.lost.then((lost) => (this.#failure = new GpuLostError(lost)));
     device.addEventListener("uncapturederror", ({ error: { message } }) => {

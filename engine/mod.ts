@@ -39,3 +39,5 @@ export * from "./segments.ts";
 export * from "./split.ts";
 export * from "./tape.ts";
 export * from "./tensor.ts";
+export * from "./tuning/traits.ts";
+export * from "./tuning/tunable.ts";

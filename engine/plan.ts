@@ -69,6 +69,11 @@ export class Plan {
     this.memory = planMemory(this.#dispatches, kept);
   }
 
+  /** What a run dispatches, in order. */
+  get dispatches(): readonly RecordedDispatch[] {
+    return this.#dispatches;
+  }
+
   /** Dispatches and bytes, known before anything runs. */
   describe(): PlanDescription {
     const numDispatchesByKernel: Record<string, number> = {};

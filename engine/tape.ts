@@ -5,6 +5,14 @@ import type { Gpu, Variant } from "./gpu.ts";
 import { lanesOf } from "./lanes.ts";
 import { flat, flatParts, rowChunks } from "./split.ts";
 import { type DType, describe, isParameter, rootOf, sizeOf, type Tensor } from "./tensor.ts";
+import { LEAST_TRAITS, type Traits } from "./tuning/traits.ts";
+import {
+  type Choice,
+  type Choices,
+  choose,
+  type TuningQuestion,
+  type Tunable,
+} from "./tuning/tunable.ts";
 
 /** Everything one dispatch needs besides the kernel itself. */
 export interface Dispatch<Constants, Params extends string, Buffers extends string> {
@@ -62,6 +70,12 @@ export class Tape {
   readonly subgroupSize: number;
   /** Bytes of a tensor that a kernel can see at a time; ops take larger ones in parts. */
   readonly maxBindingBytes: number;
+  /** What kernels may use of the device. */
+  readonly traits: Traits;
+  /** What a tuner chose; ops ask through {@linkcode choose}. */
+  readonly choices: Choices;
+  /** What ops asked {@linkcode choose}, for a tuner. */
+  readonly questions: TuningQuestion[] = [];
   readonly #dispatches: RecordedDispatch[] = [];
   readonly #backward: BackwardStep[] = [];
   readonly #gradients = new Map<Tensor, Tensor>();
@@ -76,10 +90,21 @@ export class Tape {
     variant,
     subgroupSize,
     maxBindingBytes = Infinity,
-  }: Pick<Gpu, "variant" | "subgroupSize"> & Partial<Pick<Gpu, "maxBindingBytes">>) {
+    traits = LEAST_TRAITS,
+    choices = new Map(),
+  }: Pick<Gpu, "variant" | "subgroupSize"> &
+    Partial<Pick<Gpu, "maxBindingBytes" | "traits" | "choices">>) {
     this.variant = variant;
     this.subgroupSize = subgroupSize;
     this.maxBindingBytes = maxBindingBytes;
+    this.traits = traits;
+    this.choices = choices;
+  }
+
+  /** How to compute a problem: what a tuner chose, or the default. */
+  choose<Problem>(tunable: Tunable<Problem>, problem: Problem): Choice {
+    this.questions.push({ tunable, problem });
+    return choose(this, tunable, problem);
   }
 
   /** What was recorded, in order. */
