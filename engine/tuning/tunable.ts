@@ -1,6 +1,7 @@
 import type { Variant } from "../gpu.ts";
 import type { Tape } from "../tape.ts";
 import type { DType, Purpose, Tensor } from "../tensor.ts";
+import type { Values } from "../values.ts";
 import type { Traits } from "./traits.ts";
 
 /** How a kernel is run: which implementation, and the constants that are free to choose. */
@@ -14,10 +15,19 @@ export interface TuningDevice {
   readonly traits: Traits;
 }
 
-/** Allocates a tensor of random values to measure a kernel with. */
+/**
+ * Allocates a tensor to measure a kernel with: of random values in [-1, 1), of zeros where they are
+ * u32, unless `values` says what it holds.
+ */
 export type TensorMaker = (
   shape: readonly number[],
-  options?: { readonly dtype?: DType; readonly purpose?: Purpose; readonly label?: string },
+  options?: {
+    readonly dtype?: DType;
+    readonly purpose?: Purpose;
+    readonly label?: string;
+    /** What it holds, such as ids or a mask, where random values would not do. */
+    readonly values?: () => Values;
+  },
 ) => Tensor;
 
 /**
@@ -40,6 +50,11 @@ export interface Tunable<Problem> {
   readonly record: (tape: Tape, problem: Problem, make: TensorMaker) => void;
   /** Floating-point operations of a problem. */
   readonly flops: (problem: Problem) => number;
+  /**
+   * A smaller problem, such as half the rows, to be measured in place of one that exceeds the
+   * device's memory. Without it, such a problem keeps its default.
+   */
+  readonly halve?: (problem: Problem) => Problem | undefined;
 }
 
 /** A tunable whose problems' type is erased. */
@@ -52,7 +67,10 @@ export interface TuningQuestion {
 }
 
 /** Choices by {@linkcode keyOf}: those of a tuner, or none, so that all defaults hold. */
-export type Choices = ReadonlyMap<string, Choice>;
+export interface Choices extends ReadonlyMap<string, Choice> {
+  /** Asked in place of `get()`, by choices that depend on more than the key, or that take notes. */
+  readonly consult?: (device: TuningDevice, question: TuningQuestion) => Choice | undefined;
+}
 
 /** Key of a problem's choice. */
 export function keyOf<Problem>(tunable: Tunable<Problem>, problem: Problem): string {
@@ -77,7 +95,10 @@ export function choose<Problem>(
   problem: Problem,
 ): Choice {
   const candidates = tunable.candidates(device, problem);
-  const chosen = device.choices.get(keyOf(tunable, problem));
+  const { choices } = device;
+  const chosen = choices.consult
+    ? choices.consult(device, { tunable, problem })
+    : choices.get(keyOf(tunable, problem));
   return (
     (chosen && candidates.find((candidate) => sameChoice(candidate, chosen))) ?? candidates[0]!
   );
