@@ -58,7 +58,9 @@ export interface Tunable<Problem> {
 }
 
 /** A tunable whose problems' type is erased. */
-export type AnyTunable = Tunable<never>;
+export type AnyTunable = Omit<Tunable<never>, "halve"> & {
+  readonly halve?: (problem: never) => unknown;
+};
 
 /** What an op asked: to be tuned later. */
 export interface TuningQuestion {
