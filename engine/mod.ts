@@ -33,6 +33,7 @@ export * from "./ops/sampling.ts";
 export * from "./ops/swi_glu.ts";
 export * from "./pack.ts";
 export * from "./pack_blocks.ts";
+export * from "./parameters.ts";
 export * from "./plan.ts";
 export { type Clock, type PlanTime, timePlan, type TimePlanOptions } from "./profile/time_plan.ts";
 export type { BufferPart } from "./readback.ts";

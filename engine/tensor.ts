@@ -26,7 +26,8 @@ export type Purpose = "weights" | "gradients" | "optimizer" | "cache" | "inputs"
 /**
  * A dense, row-major array.
  *
- * Persistent tensors (weights, inputs, optimizer state) own a `buffer` and outlive plans.
+ * Persistent tensors (weights, inputs, optimizer state) own a `buffer`, or are views of one that
+ * does, and outlive plans.
  * Activations have none: a plan gives them memory, and takes it back when nothing needs them.
  */
 export interface Tensor {
@@ -45,7 +46,6 @@ export interface Tensor {
 
 /** A trainable tensor; its gradient persists, so that micro-batches add up. */
 export interface Parameter extends Tensor {
-  readonly buffer: GPUBuffer;
   readonly gradient: Tensor;
 }
 
@@ -123,6 +123,11 @@ export function rows(tensor: Tensor, begin: number, end: number): Tensor {
     needsGradient: false,
     view: { of: tensor, byteOffset },
   };
+}
+
+/** Frees the memory of persistent tensors, and with it that of all other views of the same. */
+export function destroyAll(tensors: Iterable<Tensor>): void {
+  for (const tensor of tensors) rootOf(tensor).buffer?.destroy();
 }
 
 /** The same memory without a gradient: nothing flows back through it. */

@@ -2,7 +2,8 @@ import { adamW, SCHEDULE_FIELDS } from "../../shaders/adam_w.wgsl.ts";
 import { laneWorkgroups } from "../../shaders/lanes.wgsl.ts";
 import type { Gpu } from "../gpu.ts";
 import { lanesOf } from "../lanes.ts";
-import { flat, flatParts, rowChunks } from "../split.ts";
+import { besideParameters, runsOf } from "../parameters.ts";
+import { flatParts, rowChunks } from "../split.ts";
 import type { Tape } from "../tape.ts";
 import { describe, type Parameter, type Tensor } from "../tensor.ts";
 
@@ -61,12 +62,25 @@ export function adamWSchedule({
   return Float32Array.from(SCHEDULE_FIELDS, (name) => values[name]);
 }
 
-/** Moments of a parameter before its first step: zeros. */
-export function adamWState(gpu: Gpu, { shape, label }: Parameter): AdamWState {
-  return {
-    m: gpu.tensor(shape, { label: `${label}.m`, purpose: "optimizer" }),
-    v: gpu.tensor(shape, { label: `${label}.v`, purpose: "optimizer" }),
-  };
+/** Moments of parameters before their first step: zeros, laid out as the parameters are. */
+export function adamWStates(gpu: Gpu, parameters: readonly Parameter[]): AdamWState[] {
+  const [m, v] = (["m", "v"] as const).map((moment) =>
+    besideParameters(gpu, parameters, {
+      purpose: "optimizer",
+      name: (label) => `${label}.${moment}`,
+    }),
+  );
+  return parameters.map((_, index) => ({ m: m![index]!, v: v![index]! }));
+}
+
+/** A parameter, its moments, and how it decays. */
+export interface AdamWUpdate {
+  /** Updated in place, f32. */
+  readonly parameter: Parameter;
+  /** Updated in place. */
+  readonly state: AdamWState;
+  /** Decay per unit of learning rate; 0 for norms and biases. */
+  readonly weightDecay: number;
 }
 
 /** Options of {@linkcode adamWStep}. */
@@ -75,12 +89,11 @@ export interface AdamWOptions {
   readonly schedule: Tensor;
   /** Result of `clipGradients()`, `[3]` f32. */
   readonly clip: Tensor;
-  /** Decay per unit of learning rate; 0 for norms and biases. */
-  readonly weightDecay: number;
 }
 
 /**
- * Records one step of AdamW on a parameter, and clears its gradient.
+ * Records one step of AdamW on parameters, and clears their gradients. Those that lie side by side
+ * in memory and decay alike take one dispatch together.
  *
  *     m ← β₁ m + (1 − β₁) g      v ← β₂ v + (1 − β₂) g²      g = clip[0] · gradient
  *     p ← p − learningRate · (m̂ / (√v̂ + eps) + weightDecay · p)
@@ -90,17 +103,44 @@ export interface AdamWOptions {
  * @see {@link https://arxiv.org/abs/1711.05101 | Loshchilov & Hutter, 2019}
  *
  * @param tape Where to record; after the backward pass, or on a tape of its own.
- * @param parameter Updated in place, f32.
- * @param state Its moments, updated in place.
- * @param options Schedule, clipping and decay.
+ * @param updates What to update; each parameter once.
+ * @param options Schedule and clipping.
  * @throws {RangeError} If a shape does not fit.
- * @throws {TypeError} If the parameter is not f32.
+ * @throws {TypeError} If a parameter is not f32.
  */
 export function adamWStep(
   tape: Tape,
-  parameter: Parameter,
-  { m, v }: AdamWState,
-  { schedule, clip, weightDecay }: AdamWOptions,
+  updates: readonly AdamWUpdate[],
+  { schedule, clip }: AdamWOptions,
+): void {
+  for (const update of updates) checkUpdate(update, { schedule, clip });
+  const lanes = lanesOf(tape.variant);
+  const tensorsOf = ({ parameter, state: { m, v } }: AdamWUpdate) => [
+    parameter,
+    parameter.gradient,
+    m,
+    v,
+  ];
+  const decayAlike = (one: AdamWUpdate, other: AdamWUpdate) =>
+    one.weightDecay === other.weightDecay;
+  for (const { first, spans } of runsOf(updates, tensorsOf, decayAlike)) {
+    const [parameter, gradient, m, v] = spans as [Tensor, Tensor, Tensor, Tensor];
+    const { weightDecay } = first;
+    for (const range of rowChunks(parameter, tape.maxBindingBytes)) {
+      const length = range.end - range.begin;
+      tape.dispatch(adamW, {
+        constants: lanes,
+        params: { length, weightDecay },
+        buffers: { ...flatParts({ gradient, m, v, parameter }, range), schedule, clip },
+        workgroups: laneWorkgroups(lanes, length),
+      });
+    }
+  }
+}
+
+function checkUpdate(
+  { parameter, state: { m, v } }: AdamWUpdate,
+  { schedule, clip }: AdamWOptions,
 ): void {
   const shape = describe({ shape: parameter.shape, dtype: "f32" });
   if (parameter.dtype !== "f32") {
@@ -119,16 +159,5 @@ export function adamWStep(
         `Cannot update "${parameter.label}": ${what} must be ${expected}, got ${describe(tensor)}`,
       );
     }
-  }
-  const lanes = lanesOf(tape.variant);
-  const buffers = { gradient: parameter.gradient, m, v, parameter };
-  for (const range of rowChunks(flat(parameter), tape.maxBindingBytes)) {
-    const length = range.end - range.begin;
-    tape.dispatch(adamW, {
-      constants: lanes,
-      params: { length, weightDecay },
-      buffers: { ...flatParts(buffers, range), schedule, clip },
-      workgroups: laneWorkgroups(lanes, length),
-    });
   }
 }

@@ -5,7 +5,8 @@ import {
   partialsPerChunk,
   sumSquares,
 } from "../../shaders/clip_gradients.wgsl.ts";
-import { flat, part, rowChunks } from "../split.ts";
+import { runsOf } from "../parameters.ts";
+import { part, rowChunks } from "../split.ts";
 import type { Tape } from "../tape.ts";
 import { describe, type Parameter, sizeOf, type Tensor } from "../tensor.ts";
 
@@ -36,8 +37,9 @@ export function clipGradients(
   maxNorm: Tensor,
   lossScale?: Tensor,
 ): Tensor {
-  const gradients = [...new Set(parameters.map(({ gradient }) => gradient))].flatMap((gradient) =>
-    partsOf(gradient, tape.maxBindingBytes),
+  const unique = [...new Set(parameters.map(({ gradient }) => gradient))];
+  const gradients = runsOf(unique, (gradient) => [gradient]).flatMap(({ spans }) =>
+    partsOf(spans[0]!, tape.maxBindingBytes),
   );
   if (gradients.length === 0 || describe(maxNorm) !== "[1] f32") {
     throw new RangeError(
@@ -78,10 +80,9 @@ export function clipGradients(
   return clip;
 }
 
-/** A gradient as ranges of elements that can be bound, cut where the sums of squares are anyway. */
-function partsOf(gradient: Tensor, maxBytes: number): Tensor[] {
-  const elements = flat(gradient);
-  return rowChunks(elements, maxBytes, { multiple: CHUNK_LENGTH }).map((range) =>
-    part(elements, range),
+/** Gradients as ranges of elements that can be bound, cut where the sums of squares are anyway. */
+function partsOf(gradients: Tensor, maxBytes: number): Tensor[] {
+  return rowChunks(gradients, maxBytes, { multiple: CHUNK_LENGTH }).map((range) =>
+    part(gradients, range),
   );
 }

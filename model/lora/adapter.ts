@@ -1,5 +1,5 @@
 import type { Gpu } from "../../engine/gpu.ts";
-import type { Parameter } from "../../engine/tensor.ts";
+import { packParameters } from "../../engine/parameters.ts";
 import { uniform } from "../random.ts";
 import { Transformer } from "../transformer/transformer.ts";
 import type { LoraWeights } from "../transformer/weights.ts";
@@ -61,9 +61,10 @@ export function attachLora(
   checkBare(base);
   const shapes = modules.flatMap((module) => loraShapes(module, strengthOf(lora, module.name)));
   if (values !== undefined) checkValues(shapes, values);
-  const parameters = shapes.map(({ label, shape }, index): Parameter => {
+  const parameters = packParameters(gpu, shapes);
+  shapes.forEach(({ label, shape }, index) => {
     const own = values?.get(label) ?? initial(shape, label, { seed, stream: index });
-    return gpu.parameter(shape, { label, values: own });
+    gpu.write(parameters[index]!, own);
   });
   const byLabel = new Map(parameters.map((parameter) => [parameter.label, parameter]));
   const adapters = new Map(

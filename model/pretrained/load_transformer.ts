@@ -1,7 +1,8 @@
 import type { Gpu, Values } from "../../engine/gpu.ts";
 import { pack, type WeightDType } from "../../engine/pack.ts";
 import { BLOCK_FORMATS, type BlockFormat, packBlocks } from "../../engine/pack_blocks.ts";
-import { bytesOf, type Parameter, sizeOf, type Tensor } from "../../engine/tensor.ts";
+import { packParameters } from "../../engine/parameters.ts";
+import { bytesOf, destroyAll, sizeOf, type Tensor } from "../../engine/tensor.ts";
 import { toFloat32 } from "../checkpoint/gguf/to_float32.ts";
 import type { EncodedWeight, StoredModel } from "../checkpoint/stored_model.ts";
 import type { ModelConfig } from "../transformer/config.ts";
@@ -69,8 +70,8 @@ export async function loadTransformer(
   const config = trainable ? stored.config : contextFor(gpu, stored.config, options);
   const totalBytes = weightBytes(config, dtype);
   gpu.checkFits(totalBytes + tableBytes(config), `the weights of "${stored.name}" as ${dtype}`);
-  const tensors = new Map<string, Tensor>();
-  const parameters: Parameter[] = [];
+  const parameters = trainable ? packParameters(gpu, weightShapes(config)) : [];
+  const tensors = new Map<string, Tensor>(parameters.map((one) => [one.label, one]));
   let [loadedBytes, inFlight] = [0, 0];
   try {
     for (const [label, weight] of stored.weights) {
@@ -78,10 +79,9 @@ export async function loadTransformer(
       const held = dtypeOf(label, weight.shape, dtype);
       const values = valuesOf(await weight.read(), held);
       const { shape } = weight;
-      if (trainable) {
-        const parameter = gpu.parameter(shape, { label, values });
-        parameters.push(parameter);
-        tensors.set(label, parameter);
+      const parameter = tensors.get(label);
+      if (parameter !== undefined) {
+        gpu.write(parameter, values);
       } else {
         tensors.set(label, gpu.tensor(shape, { label, purpose: "weights", dtype: held, values }));
       }
@@ -97,7 +97,7 @@ export async function loadTransformer(
     await gpu.finish(tensors.values());
     return new Transformer(gpu, config, { tensors, parameters });
   } catch (error) {
-    for (const { buffer } of tensors.values()) buffer?.destroy();
+    destroyAll(tensors.values());
     throw error;
   }
 }

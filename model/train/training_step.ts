@@ -4,7 +4,7 @@ import {
   ADAM_W_SCHEDULE_LENGTH,
   adamWSchedule,
   type AdamWState,
-  adamWState,
+  adamWStates,
   adamWStep,
 } from "../../engine/ops/adam_w.ts";
 import { clipGradients } from "../../engine/ops/clip_gradients.ts";
@@ -140,17 +140,14 @@ export class TrainingStep {
   /** Records AdamW for every parameter; returns their moments by label. */
   #recordUpdate(tape: Tape, parameters: readonly Parameter[]): Map<string, AdamWState> {
     const { weightDecay = 0.1, decays = isMatrix } = this.#options;
-    const moments = new Map<string, AdamWState>();
-    for (const parameter of parameters) {
-      const state = adamWState(this.#gpu, parameter);
-      moments.set(parameter.label, state);
-      adamWStep(tape, parameter, state, {
-        schedule: this.#schedule,
-        clip: this.#clip,
-        weightDecay: decays(parameter) ? weightDecay : 0,
-      });
-    }
-    return moments;
+    const states = adamWStates(this.#gpu, parameters);
+    const updates = parameters.map((parameter, index) => ({
+      parameter,
+      state: states[index]!,
+      weightDecay: decays(parameter) ? weightDecay : 0,
+    }));
+    adamWStep(tape, updates, { schedule: this.#schedule, clip: this.#clip });
+    return new Map(updates.map(({ parameter, state }) => [parameter.label, state]));
   }
 
   /** Dispatches and bytes of the gradient plan and of the update plan. */

@@ -4,7 +4,7 @@ import { embedding } from "../../engine/ops/embedding.ts";
 import { rotaryTable } from "../../engine/ops/rotary.ts";
 import { TokenInput } from "../../engine/segments.ts";
 import type { Tape } from "../../engine/tape.ts";
-import { detach, type Parameter, sizeOf, type Tensor } from "../../engine/tensor.ts";
+import { destroyAll, detach, type Parameter, sizeOf, type Tensor } from "../../engine/tensor.ts";
 import type { ActivationDType } from "./activation_dtype.ts";
 import { drop, normalize, recordBlock } from "./block.ts";
 import { checkConfig, type ModelConfig } from "./config.ts";
@@ -117,16 +117,13 @@ export class Transformer {
 
   /** Frees the weights, those of adapters too; other models that share them go with them. */
   destroy(): void {
-    for (const { buffer } of [...this.tensors.values(), ...this.parameters]) buffer?.destroy();
+    destroyAll([...this.tensors.values(), ...this.parameters]);
     this.rotaryTable?.buffer?.destroy();
   }
 
   /** Every weight by label, none of which is trained: what adapters stand on. */
   frozenTensors(): Map<string, Tensor> {
-    const freeze = ({ shape, dtype, purpose, label, buffer }: Tensor): Tensor => {
-      return { shape, dtype, purpose, label, needsGradient: false, ...(buffer && { buffer }) };
-    };
-    return new Map(Array.from(this.tensors, ([label, tensor]) => [label, freeze(tensor)]));
+    return new Map(Array.from(this.tensors, ([label, tensor]) => [label, detach(tensor)]));
   }
 
   /**

@@ -1,4 +1,5 @@
 import type { Gpu } from "../../engine/gpu.ts";
+import { packParameters } from "../../engine/parameters.ts";
 import { type Parameter, sizeOf, type Tensor } from "../../engine/tensor.ts";
 import { weightShapes } from "./weight_shapes.ts";
 import { normal } from "../random.ts";
@@ -101,12 +102,11 @@ export function createParameters(
   config: ModelConfig,
   initialize: Initializer,
 ): Map<string, Parameter> {
-  const parameters = new Map<string, Parameter>();
-  for (const { label, shape } of weightShapes(config)) {
-    const values = initialize(shape, label, parameters.size);
-    parameters.set(label, gpu.parameter(shape, { label, values }));
-  }
-  return parameters;
+  const parameters = packParameters(gpu, weightShapes(config));
+  parameters.forEach((parameter, index) => {
+    gpu.write(parameter, initialize(parameter.shape, parameter.label, index));
+  });
+  return new Map(parameters.map((parameter) => [parameter.label, parameter]));
 }
 
 /** Where {@linkcode arrangeWeights} finds what it arranges. */

@@ -4,7 +4,7 @@ import type { Variant } from "../../engine/gpu.ts";
 import {
   ADAM_W_SCHEDULE_LENGTH,
   adamWSchedule,
-  adamWState,
+  adamWStates,
   adamWStep,
 } from "../../engine/ops/adam_w.ts";
 import { Plan } from "../../engine/plan.ts";
@@ -26,11 +26,11 @@ async function prepare(
   variant: Variant = "flat",
 ) {
   const parameter = gpu.parameter([values.length], { label: "p", values });
-  const state = adamWState(gpu, parameter);
+  const state = adamWStates(gpu, [parameter])[0]!;
   const schedule = gpu.tensor([ADAM_W_SCHEDULE_LENGTH], { label: "schedule" });
   const clip = gpu.tensor([3], { label: "clip", values: new Float32Array([1, 0, 1]) });
   const tape = new Tape({ variant, subgroupSize: gpu.subgroupSize });
-  adamWStep(tape, parameter, state, { schedule, clip, weightDecay });
+  adamWStep(tape, [{ parameter, state, weightDecay }], { schedule, clip });
   const plan = await new Plan(gpu, tape).compile();
   const read = async () => ({
     p: await gpu.read(parameter),
@@ -127,16 +127,19 @@ test("adamWSchedule() and adamWStep() refuse what does not fit", async () => {
   });
   const tape = new Tape({ variant: "flat", subgroupSize: gpu.subgroupSize });
   const parameter = gpu.parameter([2], { label: "p" });
-  const state = adamWState(gpu, gpu.parameter([3], { label: "other" }));
+  const state = adamWStates(gpu, [gpu.parameter([3], { label: "other" })])[0]!;
   const schedule = gpu.tensor([ADAM_W_SCHEDULE_LENGTH], { label: "schedule" });
   const clip = gpu.tensor([3], { label: "clip" });
-  assert.throws(() => adamWStep(tape, parameter, state, { schedule, clip, weightDecay: 0 }), {
+  assert.throws(() => adamWStep(tape, [{ parameter, state, weightDecay: 0 }], { schedule, clip }), {
     name: "RangeError",
     message: 'Cannot update "p": m must be [2] f32, got [3] f32',
   });
   const half = gpu.parameter([3], { label: "p", dtype: "f16" });
-  assert.throws(() => adamWStep(tape, half, state, { schedule, clip, weightDecay: 0 }), {
-    name: "TypeError",
-    message: 'Cannot update "p": trained parameters must be f32, got [3] f16',
-  });
+  assert.throws(
+    () => adamWStep(tape, [{ parameter: half, state, weightDecay: 0 }], { schedule, clip }),
+    {
+      name: "TypeError",
+      message: 'Cannot update "p": trained parameters must be f32, got [3] f16',
+    },
+  );
 });

@@ -1,6 +1,6 @@
 /** Cases of attention over a cache, their inputs, and every way that the kernels run. */
 import type { Gpu, Variant } from "../../engine/gpu.ts";
-import { sizeOf } from "../../engine/tensor.ts";
+import { sizeOf, type Tensor } from "../../engine/tensor.ts";
 import type { CachedAttentionCase } from "../reference/cached_attention.ts";
 import { openGpu, uniform } from "../support.ts";
 
@@ -82,7 +82,10 @@ export function inputsOf(at: CachedAttentionCase) {
 }
 
 /** Tensors of all inputs. */
-export function inputTensors(on: Gpu, inputs: ReturnType<typeof inputsOf>) {
+export function inputTensors(
+  on: Gpu,
+  inputs: ReturnType<typeof inputsOf>,
+): Record<keyof ReturnType<typeof inputsOf>, Tensor> {
   const { q, k, v, places, starts, ends } = inputs;
   const f32 = (label: string, one: typeof q) => on.tensor(one.shape, { label, values: one.values });
   const u32 = (label: string, one: typeof places) =>

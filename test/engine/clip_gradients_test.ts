@@ -4,6 +4,7 @@ import type { Variant } from "../../engine/gpu.ts";
 import { clipGradients } from "../../engine/ops/clip_gradients.ts";
 import { Plan } from "../../engine/plan.ts";
 import { Tape } from "../../engine/tape.ts";
+import { destroyAll } from "../../engine/tensor.ts";
 import { dot } from "../gradient.ts";
 import { assertClose, openGpu, uniform } from "../support.ts";
 
@@ -36,10 +37,7 @@ async function clipOf(
   plan.run();
   const [values] = await plan.read(clip);
   plan.destroy();
-  for (const { buffer, gradient } of parameters) {
-    buffer.destroy();
-    gradient.buffer?.destroy();
-  }
+  destroyAll(parameters.flatMap((parameter) => [parameter, parameter.gradient]));
   return values!.subarray(0, 3);
 }
 

@@ -6,7 +6,7 @@ import { Plan } from "../../engine/plan.ts";
 import { resultsOf, transfersOf, unpack } from "../../engine/readback.ts";
 import { Tape } from "../../engine/tape.ts";
 import type { Gpu } from "../../engine/gpu.ts";
-import { bytesOf, rows, type Tensor } from "../../engine/tensor.ts";
+import { bytesOf, destroyAll, rows, type Tensor } from "../../engine/tensor.ts";
 import { openGpu, uniform } from "../support.ts";
 import { openWithout } from "./without_memory.ts";
 
@@ -24,8 +24,7 @@ test("bytes are counted from creation until a buffer is destroyed, once", async 
   assert.equal(gpu.allocatedBytes - before, 400 + 120, "staging memory is freed");
   x.buffer.destroy();
   x.buffer.destroy();
-  parameter.buffer.destroy();
-  parameter.gradient.buffer?.destroy();
+  destroyAll([parameter, parameter.gradient]);
   assert.equal(gpu.allocatedBytes, before);
 });
 

@@ -44,6 +44,8 @@ export async function runOp<Names extends string>(
     variant,
     subgroupSize: gpu.subgroupSize,
     maxBindingBytes: gpu.maxBindingBytes,
+    traits: gpu.traits,
+    choices: gpu.choices,
   });
   const y = op(tape, tensors);
   const withGradient = names.filter((name) => dy !== undefined && tensors[name].needsGradient);

@@ -6,7 +6,7 @@ import { add } from "../../engine/ops/add.ts";
 import {
   ADAM_W_SCHEDULE_LENGTH,
   adamWSchedule,
-  adamWState,
+  adamWStates,
   adamWStep,
 } from "../../engine/ops/adam_w.ts";
 import { clipGradients } from "../../engine/ops/clip_gradients.ts";
@@ -236,7 +236,7 @@ for (const variant of VARIANTS) {
     const on = async (gpu: Gpu) => {
       const p = gpu.parameter([50, 100], { label: "p", values: uniform(length, 1) });
       gpu.write(p.gradient, uniform(length, 2));
-      const state = adamWState(gpu, p);
+      const state = adamWStates(gpu, [p])[0]!;
       gpu.write(state.m, uniform(length, 3));
       gpu.write(state.v, uniform(length, 4).map(Math.abs));
       const values = adamWSchedule({ learningRate: 0.1, step: 3 });
@@ -246,7 +246,7 @@ for (const variant of VARIANTS) {
       const clip = clipGradients(tape, [p], maxNorm);
       // The step takes its scale from data, so that both devices scale by the same.
       const scale = gpu.tensor([3], { label: "clip", values: Float32Array.of(0.5, 0, 2) });
-      adamWStep(tape, p, state, { schedule, clip: scale, weightDecay: 0.1 });
+      adamWStep(tape, [{ parameter: p, state, weightDecay: 0.1 }], { schedule, clip: scale });
       const plan = await new Plan(gpu, tape, { keep: [clip] }).compile();
       plan.run();
       const { numDispatchesByKernel } = plan.describe();

@@ -8,7 +8,7 @@ import { TrainingStep } from "../../model/train/training_step.ts";
 import type { ModelConfig } from "../../model/transformer/config.ts";
 import { Transformer } from "../../model/transformer/transformer.ts";
 import { BATCH } from "../model/check_transformer.ts";
-import { TINY_FAMILIES, TINY_MODELS, tinyModel } from "../model/tiny_model.ts";
+import { packedBytes, TINY_FAMILIES, TINY_MODELS, tinyModel } from "../model/tiny_model.ts";
 import { assertClose, openGpu } from "../support.ts";
 import { adaptedModel, differentiate, LORA, logitsOf } from "./adapted_model.ts";
 import { checkAdapterGradients } from "./check_gradients.ts";
@@ -86,10 +86,7 @@ test("training moves adapters alone, and lowers the loss", async () => {
   const model = attachLora(flat, base, LORA);
   for (const { needsGradient } of model.tensors.values()) assert.equal(needsGradient, false);
   const step = new TrainingStep(flat, model, { numRows: 2, seqLen: 9, weightDecay: 0 });
-  const adapterBytes = model.parameters.reduce(
-    (sum, { shape: [m = 0, n = 0] }) => sum + 4 * m * n,
-    0,
-  );
+  const adapterBytes = packedBytes(model.parameters);
   assert.equal(step.describe().gradients.bytes.gradients, adapterBytes);
   assert.equal(step.describe().update.bytes.optimizer, 2 * adapterBytes);
   await step.compile();

@@ -8,7 +8,7 @@ import { loadTransformer } from "../../model/pretrained/load_transformer.ts";
 import { TrainingStep } from "../../model/train/training_step.ts";
 import type { ModelConfig } from "../../model/transformer/config.ts";
 import { BATCH } from "../model/check_transformer.ts";
-import { TINY_FAMILIES, TINY_MODELS } from "../model/tiny_model.ts";
+import { packedBytes, TINY_FAMILIES, TINY_MODELS } from "../model/tiny_model.ts";
 import { openGpu } from "../support.ts";
 import { differentiate, LORA, logitsOf } from "./adapted_model.ts";
 import { checkAdapterGradients } from "./check_gradients.ts";
@@ -68,7 +68,7 @@ test("adapters of an int4 base learn, in the bytes of adapters alone", async () 
   const { base } = await packedBase(flat, LLAMA, "int4");
   const model = attachLora(flat, base, LORA, { seed: 2 });
   const step = await new TrainingStep(flat, model, { ...BATCH, weightDecay: 0 }).compile();
-  const bytes = model.parameters.reduce((sum, { shape: [m = 0, n = 0] }) => sum + 4 * m * n, 0);
+  const bytes = packedBytes(model.parameters);
   assert.equal(step.describe().gradients.bytes.gradients, bytes);
   const losses: number[] = [];
   for (let i = 1; i <= 12; i++) {

@@ -1,6 +1,6 @@
 import type { Batch } from "../../data/batch.ts";
 import type { Gpu } from "../../engine/gpu.ts";
-import { sizeOf } from "../../engine/tensor.ts";
+import { sizeOf, type Tensor } from "../../engine/tensor.ts";
 import { DEFAULT_CONFIG, type ModelConfig } from "../../model/transformer/config.ts";
 import { Transformer } from "../../model/transformer/transformer.ts";
 import { uniform } from "../support.ts";
@@ -127,4 +127,12 @@ export function packedBatch(
     }
   });
   return batch;
+}
+
+/** Bytes of f32 tensors that begin at multiples of 256 bytes, matrices first, as they are packed. */
+export function packedBytes(tensors: readonly Tensor[]): number {
+  const ordered = tensors.toSorted((one, other) => other.shape.length - one.shape.length);
+  let end = 0;
+  for (const { shape } of ordered) end = Math.ceil(end / 256) * 256 + 4 * sizeOf(shape);
+  return end;
 }

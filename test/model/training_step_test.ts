@@ -5,7 +5,7 @@ import type { Gpu } from "../../engine/gpu.ts";
 import { TrainingStep, type TrainingStepOptions } from "../../model/train/training_step.ts";
 import type { ModelConfig } from "../../model/transformer/config.ts";
 import { assertClose, openGpu } from "../support.ts";
-import { packedBatch, TINY_MODELS, tinyModel } from "./tiny_model.ts";
+import { packedBatch, packedBytes, TINY_MODELS, tinyModel } from "./tiny_model.ts";
 
 const flat = await openGpu({ variant: "flat" });
 const tiled = await openGpu({ variant: "tiled" });
@@ -183,7 +183,7 @@ test("describe() counts the bytes of a model", () => {
   const model = tinyModel(flat, LLAMA);
   const step = new TrainingStep(flat, model, { numRows: 2, seqLen: SEQ_LEN });
   const { gradients, update } = step.describe();
-  const bytes = 4 * model.numParameters;
+  const bytes = packedBytes(model.parameters);
   assert.equal(gradients.bytes.weights, bytes);
   assert.equal(gradients.bytes.gradients, bytes);
   assert.equal(update.bytes.optimizer, 2 * bytes);
