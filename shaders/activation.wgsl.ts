@@ -46,25 +46,25 @@ const normalDistribution = (value: string): string => `
       let normal = select(1.0 - tail, tail, ${value} < 0.0);`;
 
 /**
- * Declares `y` and `slope`: an activation of `x[i]` and its derivative. Only `y` grows with large
- * inputs; whatever is squared or multiplied by a tail is bounded first.
+ * Declares `y` and `slope`: an activation and its derivative. Only `y` grows with large inputs;
+ * whatever is squared or multiplied by a tail is bounded first.
  */
-const EVALUATIONS: Readonly<Record<Activation, string>> = {
-  silu: `
-      let value = ${atLeast("f32(x[i])", "-80.0")};
+const EVALUATIONS: Readonly<Record<Activation, (x: string) => string>> = {
+  silu: (x) => `
+      let value = ${atLeast(x, "-80.0")};
       let bounded = min(value, 80.0);
       ${sigmoid("sigma", "bounded")}
       let y = value * sigma;
       let slope = sigma * (1.0 + bounded * (1.0 - sigma));`,
-  gelu: `
-      let value = ${atLeast("f32(x[i])", "-20.0")};
+  gelu: (x) => `
+      let value = ${atLeast(x, "-20.0")};
       let bounded = min(value, 20.0);
       ${normalDistribution("bounded")}
       let y = value * normal;
       let density = ${1 / Math.sqrt(2 * Math.PI)} * exp(max(-0.5 * bounded * bounded, -80.0));
       let slope = fma(bounded, density, normal);`,
-  geluTanh: `
-      let value = ${atLeast("f32(x[i])", "-20.0")};
+  geluTanh: (x) => `
+      let value = ${atLeast(x, "-20.0")};
       let bounded = min(value, 20.0);
       let u = ${Math.sqrt(2 / Math.PI)} * bounded * fma(0.044715, bounded * bounded, 1.0);
       ${sigmoid("sigma", "2.0 * u")}
@@ -73,11 +73,21 @@ const EVALUATIONS: Readonly<Record<Activation, string>> = {
       let slope = sigma * (1.0 + bounded * (1.0 - sigma) * 2.0 * du);`,
 };
 
+/** WGSL that declares `y` and `slope`: an activation of the f32 expression `x`, and its derivative. */
+export const evaluationOf = (name: Activation, x: string): string => EVALUATIONS[name](x);
+
+/** WGSL function `activate(input: f32) -> f32`, for kernels that end with an activation. */
+export function activationFunction(name: Activation): string {
+  return `fn activate(input: f32) -> f32 {${evaluationOf(name, "input")}
+      return y;
+    }`;
+}
+
 const forward = (name: Activation) =>
   elementwise(
     name,
     { x: "read", result: "read_write" },
-    `${EVALUATIONS[name]}
+    `${evaluationOf(name, "f32(x[i])")}
       result[i] = T(y);`,
   );
 
@@ -85,7 +95,7 @@ const backward = (name: Activation) =>
   elementwise(
     `${name}Backward`,
     { x: "read", dy: "read", dx: "read_write" },
-    ({ storage, accumulate }) => `${EVALUATIONS[name]}
+    ({ storage, accumulate }) => `${evaluationOf(name, "f32(x[i])")}
       ${storeOrAdd("dx[i]", "f32(dy[i]) * slope", accumulate, storage)}`,
   );
 
@@ -102,6 +112,13 @@ export const activationBackward = {
   gelu: backward("gelu"),
   geluTanh: backward("geluTanh"),
 };
+
+/** WGSL function `activateGated(gate: f32, up: f32) -> f32`: `silu(gate) · up`. */
+export const GATED_FUNCTION = `fn activateGated(gate: f32, up: f32) -> f32 {
+      let value = ${atLeast("gate", "-80.0")};
+      ${sigmoid("sigma", "value")}
+      return value * sigma * up;
+    }`;
 
 /** `y = silu(gate) · up`. */
 export const swiGluForward = elementwise(

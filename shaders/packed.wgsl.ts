@@ -73,12 +73,14 @@ export interface RunNames {
   readonly run: string;
   /** Elements of a row, u32. */
   readonly width: string;
+  /** Binding of the weight. @default {"b"} */
+  readonly binding?: string;
 }
 
-/** WGSL statements that unpack eight weights of the binding `b`; they read nothing else. */
+/** WGSL statements that unpack eight weights of a binding; they read nothing else. */
 export function loadRun(
   { weight, alignment }: WeightConstants,
-  { name, row, run, width }: RunNames,
+  { name, row, run, width, binding: b = "b" }: RunNames,
 ): string {
   const halves = (index: (pair: number) => string) => `
       let ${name}0 = vec4f(unpackWord(${index(0)}), unpackWord(${index(1)}));
@@ -87,38 +89,38 @@ export function loadRun(
     `let ${name}At = (${row} * ((${width} + 31u) / 32u) + ${run} / ${RUNS_PER_BLOCK}u) * ${words}u;`;
   if (weight === "int8") {
     return `${block(9)}
-      let ${name}Scale = vec4f(bitcast<f32>(b[${name}At]));
+      let ${name}Scale = vec4f(bitcast<f32>(${b}[${name}At]));
       let ${name}Word = ${name}At + 1u + ${run} % ${RUNS_PER_BLOCK}u * 2u;
-      let ${name}0 = ${name}Scale * unpackWord(b[${name}Word]);
-      let ${name}1 = ${name}Scale * unpackWord(b[${name}Word + 1u]);`;
+      let ${name}0 = ${name}Scale * unpackWord(${b}[${name}Word]);
+      let ${name}1 = ${name}Scale * unpackWord(${b}[${name}Word + 1u]);`;
   }
   if (weight === "int4") {
     return `${block(5)}
-      let ${name}Fit = unpack2x16float(b[${name}At]);
-      let ${name}Word = b[${name}At + 1u + ${run} % ${RUNS_PER_BLOCK}u];
+      let ${name}Fit = unpack2x16float(${b}[${name}At]);
+      let ${name}Word = ${b}[${name}At + 1u + ${run} % ${RUNS_PER_BLOCK}u];
       let ${name}0 = fma(vec4f(${name}Fit.x), unpackWord(${name}Word), vec4f(${name}Fit.y));
       let ${name}1 = fma(vec4f(${name}Fit.x), unpackWord(${name}Word >> 16u), vec4f(${name}Fit.y));`;
   }
   const at = `let ${name}At = ${row} * ${width} + ${run} * ${RUN}u;`;
   if (weight === "f32" && alignment >= 4) {
     return `let ${name}At = (${row} * ${width} + ${run} * ${RUN}u) / 4u;
-      let ${name}0 = b[${name}At]; let ${name}1 = b[${name}At + 1u];`;
+      let ${name}0 = ${b}[${name}At]; let ${name}1 = ${b}[${name}At + 1u];`;
   }
   if (weight === "f32") {
     const four = (from: number) =>
-      [0, 1, 2, 3].map((i) => `b[${name}At + ${from + i}u]`).join(", ");
+      [0, 1, 2, 3].map((i) => `${b}[${name}At + ${from + i}u]`).join(", ");
     return `${at} let ${name}0 = vec4f(${four(0)}); let ${name}1 = vec4f(${four(4)});`;
   }
   if (alignment === 8) {
-    return `let ${name}Words = b[(${row} * ${width} + ${run} * ${RUN}u) / 8u];
+    return `let ${name}Words = ${b}[(${row} * ${width} + ${run} * ${RUN}u) / 8u];
       ${halves((pair) => `${name}Words[${pair}]`)}`;
   }
   if (alignment >= 2) {
-    return `${at} ${halves((pair) => `b[${name}At / 2u + ${pair}u]`)}`;
+    return `${at} ${halves((pair) => `${b}[${name}At / 2u + ${pair}u]`)}`;
   }
   // A row may begin in the middle of a word: each pair is put together from two.
   return `${at} let ${name}Shift = ${name}At % 2u * 16u;
-      ${[0, 1, 2, 3, 4].map((i) => `let ${name}Word${i} = b[${name}At / 2u + ${i}u];`).join(" ")}
+      ${[0, 1, 2, 3, 4].map((i) => `let ${name}Word${i} = ${b}[${name}At / 2u + ${i}u];`).join(" ")}
       ${halves((pair) => `select(${name}Word${pair}, (${name}Word${pair} >> 16u) | (${name}Word${pair + 1} << 16u), ${name}Shift != 0u)`)}`;
 }
 
