@@ -26,6 +26,8 @@ export interface Dispatch<Constants, Params extends string, Buffers extends stri
 /** A dispatch as the tape keeps it, its types erased. */
 export interface RecordedDispatch extends Dispatch<unknown, string, string> {
   readonly kernel: AnyKernel;
+  /** Whether {@linkcode Tape.backward} recorded it; what it computes again is part of it. */
+  readonly isBackward: boolean;
 }
 
 /** A kernel whose types are erased; its constants travel beside it. */
@@ -78,6 +80,7 @@ export class Tape {
   readonly questions: TuningQuestion[] = [];
   readonly #dispatches: RecordedDispatch[] = [];
   readonly #backward: BackwardStep[] = [];
+  #isBackward = false;
   readonly #gradients = new Map<Tensor, Tensor>();
   /** Tensors whose gradient stays as it is once it is complete. */
   readonly #retained = new Set<Tensor>();
@@ -143,7 +146,7 @@ export class Tape {
     kernel: Kernel<Constants, Params, Buffers>,
     dispatch: Dispatch<Constants, keyof Params & string, keyof Buffers & string>,
   ): void {
-    this.#dispatches.push({ ...dispatch, kernel });
+    this.#dispatches.push({ ...dispatch, kernel, isBackward: this.#isBackward });
   }
 
   /**
@@ -211,7 +214,9 @@ export class Tape {
     }
     this.#gradients.set(output, seed);
     for (const tensor of retain) this.#retained.add(tensor);
+    this.#isBackward = true;
     this.#differentiate(0);
+    this.#isBackward = false;
   }
 
   /**
