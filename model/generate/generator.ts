@@ -82,6 +82,11 @@ export class Generator {
     this.#plan = new Plan(gpu, tape, { keep: [this.#tokens, this.#logProbabilities] });
   }
 
+  /** The plan of a step, and those of reading prompts by tokens of a row; for profiling. */
+  get plans(): { readonly step: Plan; readonly prefill: ReadonlyMap<number, Plan> } {
+    return { step: this.#plan, prefill: this.#prefill.plans };
+  }
+
   /**
    * Goes on with texts.
    *

@@ -22,6 +22,11 @@ export class Prefill {
     this.#cache = cache;
   }
 
+  /** Plans so far, by tokens of a row; for profiling. */
+  get plans(): ReadonlyMap<number, Plan> {
+    return new Map(Array.from(this.#plans, ([seqLen, { plan }]) => [seqLen, plan]));
+  }
+
   /**
    * Reads a text into each row, from its first place on.
    *

@@ -155,6 +155,11 @@ export class TrainingStep {
     return { gradients: this.#gradients.describe(), update: this.#update.describe() };
   }
 
+  /** Both plans, in the order in which a step runs them; for profiling. */
+  get plans(): { readonly gradients: Plan; readonly update: Plan } {
+    return { gradients: this.#gradients, update: this.#update };
+  }
+
   /** Compiles both plans. */
   async compile(): Promise<this> {
     await Promise.all([this.#gradients.compile(), this.#update.compile()]);
