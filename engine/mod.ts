@@ -11,6 +11,7 @@ export * from "./ops/activation.ts";
 export * from "./ops/adam_w.ts";
 export * from "./ops/add.ts";
 export * from "./ops/attention.ts";
+export * from "./ops/batched_matmul.ts";
 export * from "./ops/cached_attention.ts";
 export { cast } from "./ops/cast.ts";
 export * from "./ops/clip_gradients.ts";
@@ -25,6 +26,8 @@ export {
   linearCrossEntropy,
 } from "./ops/linear_cross_entropy.ts";
 export * from "./ops/pair_log_probabilities.ts";
+export type { MatmulProblem } from "./ops/matmul_family.ts";
+export { MATMUL } from "./ops/matmul_tunable.ts";
 export * from "./ops/rms_norm.ts";
 export * from "./ops/rope_scaling.ts";
 export * from "./ops/rotary.ts";

@@ -1,139 +1,194 @@
 /**
- * Matrix products for software adapters: no workgroup memory, no barriers.
- *
- *     nn  c[m, n] = Σ_k a[m, k] · b[k, n]
- *     nt  c[m, n] = Σ_k a[m, k] · b[n, k]
- *     tn  c[m, n] = Σ_k a[k, m] · b[k, n]
+ * Matrix products for software adapters: no workgroup memory, no barriers; see
+ * `linear_product.wgsl.ts` for the formulas.
  *
  * A lane owns a register tile of `tileRows` × `tileColumns`; a workgroup is one row of such tiles.
  * On a software adapter every load costs one scalar load a lane, and all lanes want the same rows
- * of `a`: so where a workgroup is one subgroup, each lane loads another row and the rest hear of it
- * by broadcast, which is all in registers. Indices are clamped rather than tested, so that the
- * inner loop has no branches.
+ * of `a`: so where a workgroup is one subgroup, each lane loads another part of `a` and the rest
+ * hear of it by broadcast, which is all in registers. Vectors of four, where operands are aligned,
+ * share the arithmetic of addresses; those that lie along `k` take whole cache lines, too. Vector
+ * stores make the code short, and most of the time to compile it is in the stores.
  *
- * `a` and `c` may be windows of columns of wider matrices, so that a product whose `b` is too large
- * to be bound at once can be computed part by part.
+ * Indices are clamped rather than tested, so that the inner loop has no branches. Sums are in
+ * ascending order of `k`, whatever the tile.
  */
-import { kernel, paramsBinding, type Storage } from "./kernel.ts";
-import { enableF16 } from "./elementwise.wgsl.ts";
+import { kernel } from "./kernel.ts";
+import {
+  enableF16Of,
+  placeOfTile,
+  PRODUCT_BUFFERS,
+  PRODUCT_PARAMS,
+  productBindings,
+  type ProductConstants,
+  storeSum,
+  type Width,
+} from "./linear_product.wgsl.ts";
 import { each, wgsl } from "./wgsl.ts";
 
-/** Which operand of a product is transposed: none, the second, or the first. */
-export type Layout = "nn" | "nt" | "tn";
-
-/** How each operand of a product is stored. */
-export type MatmulStorage = Readonly<Record<"a" | "b" | "bias" | "c", Storage>>;
-
-/** `enable f16;` where an operand needs it; goes first in a kernel. */
-export function enableF16Of(storage: MatmulStorage): string {
-  return enableF16(Object.values(storage).includes("f16") ? "f16" : "f32");
-}
-
-/** Constants shared by both variants of the product. */
-export interface MatmulConstants {
-  readonly layout: Layout;
-  /** Of each operand; sums are in f32. */
-  readonly storage: MatmulStorage;
-  /** Adds to `c` instead of storing. */
-  readonly accumulate: boolean;
-  /** Adds `bias[cBegin + n]` to every row; without it, `bias` is bound but unread. */
-  readonly bias: boolean;
-}
+export { type Layout, MATMUL_BUFFERS, MATMUL_PARAMS } from "./linear_product.wgsl.ts";
 
 /** Constants of {@linkcode matmulFlat}. */
-export interface MatmulFlatConstants extends MatmulConstants {
+export interface MatmulFlatConstants extends ProductConstants {
   readonly tileRows: number;
   readonly tileColumns: number;
+  /** Terms of a turn of the inner loop; the depth is a multiple of it. */
+  readonly step: number;
   readonly workgroupSize: number;
   /** Lanes of a subgroup, equal to `workgroupSize`, to share loads of `a` in; 0 for none. */
   readonly subgroupSize: number;
+  /**
+   * Elements of each operand that are read or written at a time; 4 only where the axis that lies
+   * contiguous, its window, its stride and what a lane takes of it are multiples of four.
+   */
+  readonly widths: Readonly<Record<"a" | "b" | "c", Width>>;
 }
 
-/** `aStride` and `cStride` are the columns of the matrices that `a` and `c` are windows of. */
-export const MATMUL_PARAMS = {
-  numRows: "u32",
-  numColumns: "u32",
-  depth: "u32",
-  aStride: "u32",
-  aBegin: "u32",
-  cStride: "u32",
-  cBegin: "u32",
-} as const;
-
-/** Operands of every matrix product. */
-export const MATMUL_BUFFERS = { a: "read", b: "read", bias: "read", c: "read_write" } as const;
-
-/** `c (+)= a · b (+ bias)`, one register tile a lane. */
+/** `c (+)= f(scale · a · b + bias) + residual`, one register tile a lane. */
 export const matmulFlat = kernel({
   name: "matmulFlat",
-  params: MATMUL_PARAMS,
-  buffers: MATMUL_BUFFERS,
-  code: ({
-    layout,
-    storage,
-    accumulate,
-    bias,
-    tileRows,
-    tileColumns,
-    workgroupSize,
-    subgroupSize,
-  }: MatmulFlatConstants) => {
-    const shared = subgroupSize > 0;
-    const rowOf = (row: string) =>
-      `min(row + ${row}, params.numRows - 1u)${layout === "tn" ? "" : " * params.aStride"} + params.aBegin`;
-    const loadA = (row: string) =>
-      `f32(a[${layout === "tn" ? `k * params.aStride + ${row}` : `${row} + k`}])`;
-    // With subgroups each lane loads one row's element for all; without, each lane loads them all.
-    const loads = shared ? Math.ceil(tileRows / subgroupSize) : tileRows;
-    const elementA = (r: number) =>
-      shared
-        ? `subgroupBroadcast(a${Math.floor(r / subgroupSize)}, ${r % subgroupSize}u)`
-        : `a${r}`;
-    const sum = (row: number, column: number) => `sum${row}x${column}`;
-    const store = (row: number, column: number) => {
-      const value = `${sum(row, column)}${bias ? ` + f32(bias[n])` : ""}`;
-      return accumulate
-        ? `c[i] = ${storage.c}(f32(c[i]) + ${value});`
-        : `c[i] = ${storage.c}(${value});`;
-    };
+  params: PRODUCT_PARAMS,
+  buffers: PRODUCT_BUFFERS,
+  code: (constants: MatmulFlatConstants) => {
+    const { storage, parts, tileRows, tileColumns, step } = constants;
+    const { workgroupSize, subgroupSize, widths } = constants;
+    const a = loadsOfA(constants);
+    const b = loadsOfB(constants);
+    const sum = (r: number, j: number) => `sum${r}x${j}`;
+    const multiply = (u: number, r: number) =>
+      `let x${u}x${r} = ${a.element(r, u)};
+        ${each(tileColumns, (j) => `${sum(r, j)} = fma(x${u}x${r}, ${b.element(j, u)}, ${sum(r, j)});`)}`;
     return wgsl`
     ${enableF16Of(storage)}
-    ${shared ? "enable subgroups;" : ""}
-    ${paramsBinding(MATMUL_PARAMS)}
-    @group(0) @binding(1) var<storage, read> a: array<${storage.a}>;
-    @group(0) @binding(2) var<storage, read> b: array<${storage.b}>;
-    @group(0) @binding(3) var<storage, read> bias: array<${storage.bias}>;  // [cStride]
-    @group(0) @binding(4) var<storage, read_write> c: array<${storage.c}>;  // [numRows, cStride]
+    ${subgroupSize > 0 ? "enable subgroups;" : ""}
+    ${productBindings(storage, widths)}
+
+    ${storeSum(constants, widths.c)}
 
     @compute @workgroup_size(${workgroupSize})
     fn main(
       @builtin(workgroup_id) workgroup: vec3u,
       @builtin(num_workgroups) grid: vec3u,
-      @builtin(${shared ? "subgroup_invocation_id" : "local_invocation_index"}) lane: u32,
+      @builtin(${subgroupSize > 0 ? "subgroup_invocation_id" : "local_invocation_index"}) lane: u32,
     ) {
-      let tilesAcross = (params.numColumns + ${workgroupSize * tileColumns - 1}u) / ${workgroupSize * tileColumns}u;
-      let tile = workgroup.y * grid.x + workgroup.x;
-      let row = tile / tilesAcross * ${tileRows}u;
-      let column = (tile % tilesAcross * ${workgroupSize}u + lane) * ${tileColumns}u;
-      if (row >= params.numRows) { return; }
-
-      ${each(loads, (g) => `let row${g} = ${rowOf(shared ? `${g * subgroupSize}u + lane` : `${g}u`)};`)}
-      ${each(tileColumns, (j) => `let column${j} = min(column + ${j}u, params.numColumns - 1u)${layout === "nt" ? " * params.depth" : ""};`)}
+      ${placeOfTile(parts, tileRows, workgroupSize * tileColumns)}
+      let first = column + lane * ${tileColumns}u;
+      ${a.before}
+      ${b.before}
       ${each(tileRows, (r) => each(tileColumns, (j) => `var ${sum(r, j)} = 0.0;`))}
 
-      for (var k = 0u; k < params.depth; k++) {
-        ${each(tileColumns, (j) => `let b${j} = f32(b[${layout === "nt" ? `column${j} + k` : `k * params.numColumns + column${j}`}]);`)}
-        ${each(loads, (g) => `let a${g} = ${loadA(`row${g}`)};`)}
-        ${each(tileRows, (r) => `let x${r} = ${elementA(r)}; ${each(tileColumns, (j) => `${sum(r, j)} = fma(x${r}, b${j}, ${sum(r, j)});`)}`)}
+      for (var k = kBegin; k < kEnd; k += ${step}u) {
+        ${b.inside}
+        ${a.inside}
+        ${each(step, (u) => each(tileRows, (r) => multiply(u, r)))}
       }
 
-      ${each(
-        tileColumns,
-        (j) => `if (column + ${j}u < params.numColumns) {
-        let n = params.cBegin + column + ${j}u;
-        ${each(tileRows, (r) => `if (row + ${r}u < params.numRows) { let i = (row + ${r}u) * params.cStride + n; ${store(r, j)} }`)}
-      }`,
-      )}
+      ${each(tileRows, (r) => `if (row + ${r}u < params.numRows) { ${storeRow(constants, r, (j) => sum(r, j))} }`)}
     }`;
   },
 });
+
+/** How a step reads one operand: statements before the loop and inside, and each element then. */
+interface Loads {
+  readonly before: string;
+  readonly inside: string;
+  /** Of a row or column and a term of the step; f32. */
+  readonly element: (row: number, term: number) => string;
+}
+
+/**
+ * Loads of `a`: the step's elements lie in slots of `width` neighbors in memory. With subgroups
+ * lane `i` loads slots `i`, `i + subgroupSize`, …; without, each lane loads all of them.
+ */
+function loadsOfA({ layout, tileRows, step, subgroupSize, widths }: MatmulFlatConstants): Loads {
+  const isDeep = layout !== "tn";
+  const width = widths.a;
+  const [across, down] = isDeep ? [step / width, tileRows] : [tileRows / width, step];
+  const lanes = subgroupSize > 0 ? subgroupSize : 1;
+  const loads = Math.ceil((across * down) / lanes);
+  const slot = (i: number) => {
+    const at = `${i * lanes}u${subgroupSize > 0 ? " + lane" : ""}`;
+    const isWhole = (i + 1) * lanes <= across * down;
+    return isWhole ? `(${at})` : `min(${at}, ${across * down - 1}u)`;
+  };
+  const before = (i: number) => {
+    const [x, y] = [`(${slot(i)} % ${across}u) * ${width}u`, `(${slot(i)} / ${across}u)`];
+    if (isDeep) {
+      return `let aBase${i} = aBegin + min(row + ${y}, params.numRows - 1u) * params.aStride + ${x};`;
+    }
+    const at = `row + ${x}`;
+    const clamped =
+      width === 1
+        ? `min(${at}, params.numRows - 1u)`
+        : `select(${at}, 0u, ${at} >= params.numRows)`;
+    return `let aBase${i} = aBegin + ${clamped} + ${y} * params.aStride;`;
+  };
+  const type = width === 1 ? "f32" : "vec4f";
+  const inside = (i: number) => {
+    const at = isDeep ? `aBase${i} + k` : `k * params.aStride + aBase${i}`;
+    return `let a${i} = ${type}(a[${width === 1 ? at : `(${at}) / 4u`}]);`;
+  };
+  return {
+    before: each(loads, before),
+    inside: each(loads, inside),
+    element: (r, u) => {
+      const [x, y] = isDeep ? [u, r] : [r, u];
+      const which = y * across + Math.floor(x / width);
+      const held = `a${Math.floor(which / lanes)}${width === 1 ? "" : `.${"xyzw"[x % 4]!}`}`;
+      return subgroupSize > 0 ? `subgroupBroadcast(${held}, ${which % lanes}u)` : held;
+    },
+  };
+}
+
+/** Loads of `b`: each lane those of its own columns. */
+function loadsOfB({ layout, tileColumns, step, widths }: MatmulFlatConstants): Loads {
+  const isDeep = layout === "nt";
+  const width = widths.b;
+  const [across, down] = isDeep ? [step / width, tileColumns] : [tileColumns / width, step];
+  const type = width === 1 ? "f32" : "vec4f";
+  const at = (index: string) => (width === 1 ? index : `(${index}) / 4u`);
+  const before = isDeep
+    ? each(
+        tileColumns,
+        (j) =>
+          `let bBase${j} = bBegin + min(first + ${j}u, params.numColumns - 1u) * params.depth;`,
+      )
+    : each(across, (i) => {
+        const column = `first + ${i * width}u`;
+        return width === 1
+          ? `let bBase${i} = bBegin + min(${column}, params.numColumns - 1u);`
+          : `let bBase${i} = bBegin + select(${column}, 0u, ${column} >= params.numColumns);`;
+      });
+  const inside = each(down, (y) =>
+    each(across, (x) => {
+      const index = isDeep
+        ? `bBase${y} + k + ${x * width}u`
+        : `(k + ${y}u) * params.numColumns + bBase${x}`;
+      return `let b${y}x${x} = ${type}(b[${at(index)}]);`;
+    }),
+  );
+  return {
+    before,
+    inside,
+    element: (j, u) => {
+      const [x, y] = isDeep ? [u, j] : [j, u];
+      return `b${y}x${Math.floor(x / width)}${width === 1 ? "" : `.${"xyzw"[x % 4]!}`}`;
+    },
+  };
+}
+
+/** Stores one row of a lane's tile, as far as it lies within the product. */
+function storeRow(
+  { tileColumns, widths }: MatmulFlatConstants,
+  r: number,
+  sum: (column: number) => string,
+): string {
+  const width = widths.c;
+  return each(tileColumns / width, (i) => {
+    const value =
+      width === 1
+        ? sum(i)
+        : `vec4f(${[0, 1, 2, 3].map((component) => sum(4 * i + component)).join(", ")})`;
+    const column = `first + ${i * width}u`;
+    return `if (${column} < params.numColumns) { storeSum(part, row + ${r}u, ${column}, ${value}); }`;
+  });
+}

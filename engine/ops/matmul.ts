@@ -1,82 +1,132 @@
-import { type Layout, matmulFlat, type MatmulStorage } from "../../shaders/linear_flat.wgsl.ts";
-import { MATMUL_TILE, matmulTiled } from "../../shaders/linear_tiled.wgsl.ts";
+import type { Layout, ProductStorage } from "../../shaders/linear_product.wgsl.ts";
 import type { Tape } from "../tape.ts";
 import type { Tensor } from "../tensor.ts";
-import { type MatmulOperands, matmulParams, unfit } from "./matmul_params.ts";
+import type { MatmulProblem } from "./matmul_family.ts";
+import {
+  type Epilogue,
+  type MatmulOperands,
+  type MatmulParams,
+  matmulParams,
+  unfit,
+} from "./matmul_params.ts";
+import { recordProduct } from "./matmul_tunable.ts";
 import { isPacked, MOST_FEW_ROWS, packedMatmul } from "./packed_matmul.ts";
 
-/**
- * Register tiles of the flat variant, rows × columns: the fastest measured on Mesa's software
- * driver, with subgroups and without.
- */
-const FLAT_ROWS = 16;
-const FLAT_COLUMNS = { nn: 4, nt: 4, tn: 8 } as const;
-const FLAT_COLUMNS_ALONE = 8;
-const FLAT_LANES = 8;
+/** Matrices that lie behind each other in a batch: how many, and elements from one to the next. */
+export interface Batch {
+  readonly numBatches: number;
+  readonly aBatch: number;
+  readonly bBatch: number;
+  readonly cBatch: number;
+}
+
+/** Operands of a product with all that is done to it. */
+export type ProductOperands = MatmulOperands & Epilogue;
+
+const ALONE: Batch = { numBatches: 1, aBatch: 0, bBatch: 0, cBatch: 0 };
 
 /**
  * Records a matrix product into an existing tensor; not differentiable by itself.
  *
- *     nn  c = a · b        nt  c = a · bᵀ        tn  c = aᵀ · b
+ *     nn  p = a · b        nt  p = a · bᵀ        tn  p = aᵀ · b
+ *     c (+)= f(scale · p + bias) + residual
  *
- * Products are summed in f32, in ascending order of `k`; but a few rows in the tiled variant as
- * {@linkcode packedMatmul} has it, which takes them, and weights that are packed.
+ * Products are summed in f32, in ascending order of `k`, unless a tuner or the default for long
+ * depths splits it: then parts are summed so, and added in order. A few rows in the tiled variant
+ * are summed as {@linkcode packedMatmul} has it, which takes them, and weights that are packed,
+ * where nothing but a bias is to be added.
  *
  * @param tape Where to record.
  * @param layout Which operand is transposed.
- * @param operands Matrices, each f32 or f16, or `b` packed where the others are f32; leading axes
- *   of `a` and `c` are folded into one.
- * @param accumulate Adds to `c` instead of storing.
+ * @param operands Matrices, each f32 or f16, or `b` packed where the others are f32 and nothing but
+ *   a bias is added; leading axes of `a`, `c` and `residual` are folded into one.
  * @throws {RangeError} If the shapes do not fit, or an operand is stored as no kernel reads it.
  */
-export function matmul(
-  tape: Tape,
-  layout: Layout,
-  { accumulate = false, ...operands }: MatmulOperands & { readonly accumulate?: boolean },
-): void {
-  const { a, b, c, bias } = operands;
+export function matmul(tape: Tape, layout: Layout, operands: ProductOperands): void {
   const params = matmulParams(layout, operands);
+  const { a, b, c, bias, accumulate = false } = operands;
   const isFloat32 = [a, c, bias ?? c].every(({ dtype }) => dtype === "f32");
   const isDecoding = layout === "nt" && b.dtype === "f32" && params.numRows <= MOST_FEW_ROWS;
-  if (layout !== "tn" && isFloat32 && (isPacked(b, a) || isDecoding)) {
+  const isPlain = !hasEpilogue(operands);
+  if (isPlain && layout !== "tn" && isFloat32 && (isPacked(b, a) || isDecoding)) {
     packedMatmul(tape, layout, { ...operands, accumulate });
     return;
   }
-  const { numRows, numColumns } = params;
-  const buffers = { a, b, bias: bias ?? b, c };
-  const constants = {
-    layout,
-    storage: storagesOf(layout, { ...operands, ...buffers }),
-    accumulate,
-    bias: bias !== undefined,
-  };
-  if (tape.variant === "tiled") {
-    const workgroups = Math.ceil(numRows / MATMUL_TILE) * Math.ceil(numColumns / MATMUL_TILE);
-    tape.dispatch(matmulTiled, { constants, params, buffers, workgroups });
-    return;
-  }
-  const { subgroupSize } = tape;
-  const tileRows = Math.min(FLAT_ROWS, 2 ** Math.ceil(Math.log2(numRows)));
-  const tileColumns = subgroupSize > 0 ? FLAT_COLUMNS[layout] : FLAT_COLUMNS_ALONE;
-  const workgroupSize = subgroupSize > 0 ? subgroupSize : FLAT_LANES;
-  const tilesAcross = Math.ceil(numColumns / (workgroupSize * tileColumns));
-  tape.dispatch(matmulFlat, {
-    constants: { ...constants, tileRows, tileColumns, workgroupSize, subgroupSize },
-    params,
+  recordMatrices(tape, layout, { ...operands, params, batch: ALONE });
+}
+
+/** Whether more is done to a product than what all kernels do: a bias and accumulation. */
+export function hasEpilogue({ scale = 1, activation, residual }: Epilogue): boolean {
+  return scale !== 1 || activation !== undefined || residual !== undefined;
+}
+
+/** Records one product, or a batch of them, whose sizes are known to fit. */
+export function recordMatrices(
+  tape: Tape,
+  layout: Layout,
+  operands: ProductOperands & { readonly params: MatmulParams; readonly batch: Batch },
+): void {
+  const { a, b, c, bias, residual, scale = 1, activation, params, batch } = operands;
+  const { numBatches, ...strides } = batch;
+  const buffers = { a, b, bias: bias ?? b, residual: residual ?? b, c };
+  const storage = storagesOf(layout, operands, buffers);
+  const { numRows, numColumns, depth } = params;
+  recordProduct(tape, {
+    problem: {
+      layout,
+      numRows,
+      numColumns,
+      depth,
+      numBatches,
+      storage: { a: storage.a, b: storage.b, c: storage.c },
+      alignment: alignmentOf(layout, params, batch),
+    },
+    epilogue: {
+      storage,
+      accumulate: operands.accumulate ?? false,
+      bias: bias !== undefined,
+      activation: activation ?? "none",
+      residual: residual !== undefined,
+    },
+    params: { ...params, ...strides, numParts: numBatches, partDepth: depth, scale },
     buffers,
-    workgroups: Math.ceil(numRows / tileRows) * tilesAcross,
   });
+}
+
+/** What divides where rows of each operand begin and end. */
+function alignmentOf(
+  layout: Layout,
+  { numRows, numColumns, depth, aStride, aBegin, cStride, cBegin }: MatmulParams,
+  { aBatch, bBatch, cBatch }: Batch,
+): MatmulProblem["alignment"] {
+  return {
+    a: divisorOf(aStride, aBegin, aBatch, layout === "tn" ? numRows : depth),
+    b: divisorOf(bBatch, layout === "nt" ? depth : numColumns),
+    c: divisorOf(cStride, cBegin, cBatch, numColumns),
+    depth: divisorOf(depth),
+  };
+}
+
+/** The largest of 8, 4, 2 and 1 that divides all. */
+function divisorOf(...lengths: readonly number[]): number {
+  return [8, 4, 2].find((divisor) => lengths.every((length) => length % divisor === 0)) ?? 1;
 }
 
 /** How each operand is stored: f32 or f16, in any mixture. */
 function storagesOf(
   layout: Layout,
-  operands: MatmulOperands & { readonly bias: Tensor },
-): MatmulStorage {
+  operands: ProductOperands,
+  { a, b, bias, residual, c }: Readonly<Record<keyof ProductStorage, Tensor>>,
+): ProductStorage {
   const storage = ({ dtype }: Tensor): "f32" | "f16" => {
     if (dtype === "f32" || dtype === "f16") return dtype;
     throw unfit(layout, operands);
   };
-  const { a, b, bias, c } = operands;
-  return { a: storage(a), b: storage(b), bias: storage(bias), c: storage(c) };
+  return {
+    a: storage(a),
+    b: storage(b),
+    bias: storage(bias),
+    residual: storage(residual),
+    c: storage(c),
+  };
 }

@@ -1,4 +1,5 @@
-import type { Layout, MATMUL_PARAMS } from "../../shaders/linear_flat.wgsl.ts";
+import type { Activation } from "../../shaders/activation.wgsl.ts";
+import type { Layout, MATMUL_PARAMS } from "../../shaders/linear_product.wgsl.ts";
 import type { Range } from "../split.ts";
 import { describe, type Tensor } from "../tensor.ts";
 
@@ -18,6 +19,18 @@ export interface MatmulOperands {
   readonly cColumns?: Range;
 }
 
+/** What is done with a product before it is stored, but for its bias. */
+export interface Epilogue {
+  /** Multiplies the product. @default {1} */
+  readonly scale?: number | undefined;
+  /** Function of the scaled product and its bias. @default {none} */
+  readonly activation?: Activation | undefined;
+  /** Shaped as the whole of `c`, and added in the end. @default {none} */
+  readonly residual?: Tensor | undefined;
+  /** Adds to `c` instead of storing. @default {false} */
+  readonly accumulate?: boolean | undefined;
+}
+
 /** Sizes of a product, and where its windows lie. */
 export type MatmulParams = Record<keyof typeof MATMUL_PARAMS, number>;
 
@@ -26,8 +39,11 @@ export type MatmulParams = Record<keyof typeof MATMUL_PARAMS, number>;
  *
  * @throws {RangeError} If the shapes do not fit.
  */
-export function matmulParams(layout: Layout, operands: MatmulOperands): MatmulParams {
-  const { a, b, c, aColumns, cColumns } = operands;
+export function matmulParams(
+  layout: Layout,
+  operands: MatmulOperands & Pick<Epilogue, "residual">,
+): MatmulParams {
+  const { a, b, c, residual = c, aColumns, cColumns } = operands;
   const [aRows, aStride] = fold(a);
   const [bRows, bColumns] = fold(b);
   const [cRows, cStride] = fold(c);
@@ -37,22 +53,28 @@ export function matmulParams(layout: Layout, operands: MatmulOperands): MatmulPa
   const [numRows, depth] = layout === "tn" ? [aWidth, aRows] : [aRows, aWidth];
   const [numColumns, bDepth] = layout === "nt" ? [bRows, bColumns] : [bColumns, bRows];
   const isWithin = aEnd <= aStride && cEnd <= cStride;
-  if (depth !== bDepth || cRows !== numRows || cEnd - cBegin !== numColumns || !isWithin) {
+  const isShaped = fold(residual).join() === `${cRows},${cStride}`;
+  if (depth !== bDepth || cRows !== numRows || cEnd - cBegin !== numColumns) {
     throw unfit(layout, operands);
   }
+  if (!isWithin || !isShaped) throw unfit(layout, operands);
   return { numRows, numColumns, depth, aStride, aBegin, cStride, cBegin };
 }
 
 /** The error of operands whose shapes or dtypes do not fit. */
-export function unfit(layout: Layout, { a, b, c, aColumns, cColumns }: MatmulOperands): RangeError {
+export function unfit(
+  layout: Layout,
+  { a, b, c, residual, aColumns, cColumns }: MatmulOperands & Pick<Epilogue, "residual">,
+): RangeError {
   const window = (tensor: Tensor, { begin, end }: Range = { begin: 0, end: fold(tensor)[1] }) =>
     `[${begin}, ${end})`;
   const windows =
     aColumns === undefined && cColumns === undefined
       ? ""
       : ` (columns ${window(a, aColumns)} of a and ${window(c, cColumns)} of c)`;
+  const added = residual === undefined ? "" : ` with residual ${describe(residual)}`;
   return new RangeError(
-    `Cannot multiply (${layout}) a ${describe(a)} by b ${describe(b)} into c ${describe(c)}${windows}: shapes and dtypes must fit`,
+    `Cannot multiply (${layout}) a ${describe(a)} by b ${describe(b)} into c ${describe(c)}${added}${windows}: shapes and dtypes must fit`,
   );
 }
 
