@@ -1,17 +1,25 @@
 import type { Command } from "commander";
 import { demo } from "../run/demo.ts";
+import { addDeviceFlags, deviceOf, type DeviceFlags } from "../run/device_flags.ts";
 import { wholeNumber } from "../run/flags.ts";
 import { interruptibly } from "../run/interrupt.ts";
 import { formatDuration, Progress } from "../run/progress.ts";
 import { formatResult } from "./eval.ts";
 
+/** Flags of `tenure demo`. */
+interface DemoFlags extends DeviceFlags {
+  readonly output: string;
+  readonly seed: number;
+}
+
 /** Adds `tenure demo` to the program. */
 export function demoCommand(program: Command): void {
-  program
+  const command = program
     .command("demo")
     .description("Do everything once on synthetic careers: prepare, train, evaluate.")
     .option("-o, --output <folder>", "where to leave data and run", "runs/demo")
-    .option("--seed <n>", "seed of people, weights and order", wholeNumber(), 1)
+    .option("--seed <n>", "seed of people, weights and order", wholeNumber(), 1);
+  addDeviceFlags(command)
     .addHelpText(
       "after",
       `
@@ -23,11 +31,11 @@ Examples:
   $ tenure demo
   $ TENURE_ADAPTER=swiftshader tenure demo -o runs/slow`,
     )
-    .action(async ({ output, seed }: { readonly output: string; readonly seed: number }) => {
+    .action(async ({ output, seed, ...device }: DemoFlags) => {
       const begin = performance.now();
       const progress = new Progress();
       const result = await interruptibly((signal) =>
-        demo({ folder: output, seed, progress, signal }),
+        demo({ folder: output, seed, progress, device: deviceOf(device), signal }),
       );
       process.stdout.write(
         `${formatResult(result.evaluation)}\nAll of it took ${formatDuration(performance.now() - begin)}.\n\n${nextSteps(output, result.exampleId)}`,

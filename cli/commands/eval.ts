@@ -1,12 +1,13 @@
 import { type Command, Option } from "commander";
 import { formatFigure, perplexityTable } from "../../model/occupation/table.ts";
+import { addDeviceFlags, deviceOf, type DeviceFlags } from "../run/device_flags.ts";
 import { DEFAULT_TOLERANCE } from "../run/eval_report.ts";
 import { type EvalResult, evaluateRun } from "../run/evaluate.ts";
 import { realNumber, wholeNumber } from "../run/flags.ts";
 import { formatDuration, Progress } from "../run/progress.ts";
 
 /** Flags of `tenure eval`. */
-interface EvalFlags {
+interface EvalFlags extends DeviceFlags {
   readonly model?: string;
   readonly data?: string;
   readonly otherData?: boolean;
@@ -18,7 +19,7 @@ interface EvalFlags {
 
 /** Adds `tenure eval` to the program. */
 export function evalCommand(program: Command): void {
-  program
+  const command = program
     .command("eval")
     .description("Measure the perplexity of a trained model beside empirical baselines.")
     .argument("<model>", "folder of a run (its best checkpoint) or of a checkpoint")
@@ -35,7 +36,8 @@ export function evalCommand(program: Command): void {
       realNumber({ most: 1 }),
       DEFAULT_TOLERANCE,
     )
-    .option("--json", "print one JSON object instead of a table")
+    .option("--json", "print one JSON object instead of a table");
+  addDeviceFlags(command)
     .addHelpText(
       "after",
       `
@@ -61,6 +63,7 @@ Examples:
         split,
         limit,
         tolerance,
+        device: deviceOf(flags),
         progress: new Progress(),
       });
       const text = json === true ? JSON.stringify(result.report, null, 2) : formatResult(result);

@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import type { WeightDType } from "../../engine/pack.ts";
 import { type Kernels, KERNELS } from "../run/device.ts";
+import { addDeviceFlags, deviceOf, type DeviceFlags } from "../run/device_flags.ts";
 import { type ModelRequest, WEIGHT_DTYPES } from "../run/load_model.ts";
 import { Progress } from "../run/progress.ts";
 
@@ -9,7 +10,7 @@ export const MODEL_ARGUMENT =
   "a folder (Hugging Face's layout, a run, a checkpoint), a .gguf or llama2.c .bin file, a URL, or org/name that tenure pull has fetched";
 
 /** Flags of {@linkcode addModelFlags}. */
-export interface ModelFlags {
+export interface ModelFlags extends DeviceFlags {
   readonly dtype: WeightDType;
   readonly tokenizer?: string;
   readonly revision?: string;
@@ -19,7 +20,7 @@ export interface ModelFlags {
 
 /** Adds the flags that say which model is loaded, and how. */
 export function addModelFlags(command: Command): Command {
-  return command
+  const withModel = command
     .addOption(
       new Option("--dtype <type>", "how weights are held on the device")
         .choices(WEIGHT_DTYPES)
@@ -29,18 +30,20 @@ export function addModelFlags(command: Command): Command {
     .option("--adapter <folder>", "a LoRA adapter as PEFT saves it, on top of the model")
     .option("--revision <name>", "branch, tag or commit of an org/name (default: main)")
     .addOption(new Option("--kernels <kind>", "kernels").choices(KERNELS).default("auto"));
+  return addDeviceFlags(withModel);
 }
 
 /** The request that the flags make. */
 export function modelRequest(
   path: string,
-  { dtype, tokenizer, revision, adapter, kernels }: ModelFlags,
+  { dtype, tokenizer, revision, adapter, kernels, ...device }: ModelFlags,
   signal: AbortSignal,
 ): ModelRequest {
   return {
     path,
     dtype,
     kernels,
+    device: deviceOf(device),
     ...(tokenizer !== undefined && { tokenizer }),
     ...(revision !== undefined && { revision }),
     ...(adapter !== undefined && { adapter }),

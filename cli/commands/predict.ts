@@ -2,11 +2,12 @@ import { type Command, Option } from "commander";
 import { EDUCATION_LEVELS, type Education } from "../../data/mod.ts";
 import { alignTable } from "../../model/occupation/table.ts";
 import { CliError, EXIT } from "../platform/errors.ts";
+import { addDeviceFlags, deviceOf, type DeviceFlags } from "../run/device_flags.ts";
 import { wholeNumber } from "../run/flags.ts";
 import { predict, type Prediction, type PredictRequest } from "../run/predict.ts";
 
 /** Flags of `tenure predict`. */
-interface PredictFlags {
+interface PredictFlags extends DeviceFlags {
   readonly model?: string;
   readonly career?: string;
   readonly id?: string;
@@ -20,7 +21,7 @@ interface PredictFlags {
 
 /** Adds `tenure predict` to the program. */
 export function predictCommand(program: Command): void {
-  program
+  const command = program
     .command("predict")
     .description("Predict a person's occupation in a year: the most probable ones.")
     .argument("<model>", "folder of a run (its best checkpoint) or of a checkpoint")
@@ -40,7 +41,8 @@ export function predictCommand(program: Command): void {
     )
     .option("--top <n>", "occupations to give", wholeNumber({ least: 1, most: 335 }), 10)
     .option("--show-text", "show the resume that the model reads")
-    .option("--json", "print one JSON object instead of a table")
+    .option("--json", "print one JSON object instead of a table");
+  addDeviceFlags(command)
     .addHelpText(
       "after",
       `
@@ -60,6 +62,7 @@ Examples:
         ...(year !== undefined && { year }),
         ...(education !== undefined && { education }),
         top,
+        device: deviceOf(flags),
       });
       const text =
         flags.json === true

@@ -10,6 +10,7 @@ import {
 import { CliError, EXIT } from "./errors.ts";
 import { installPolling } from "./polling.ts";
 import { preloadVulkan, unpackSwiftShader } from "./swiftshader.ts";
+import { dawnArguments, FAST } from "./toggles.ts";
 
 /** An adapter together with what a person wants to know about it. */
 export interface OpenedAdapter {
@@ -19,12 +20,16 @@ export interface OpenedAdapter {
   readonly kind: AdapterKind;
   /** One line: which adapter runs, and what would be faster. */
   readonly line: string;
+  /** Dawn's toggles that are on beside those that always are. */
+  readonly toggles: readonly string[];
 }
 
 /** Settings of {@linkcode openAdapter}. */
 export interface OpenAdapterOptions {
+  /** Trades checks for speed: see {@linkcode FAST}. @default {false} */
+  readonly fast?: boolean;
   /**
-   * Dawn's toggles to enable, such as `"allow_unsafe_apis"`. Dawn ignores
+   * Dawn's toggles to enable besides, such as `"dump_shaders"`. Dawn ignores
    * unknown names silently: check the effect.
    */
   readonly toggles?: readonly string[];
@@ -51,13 +56,15 @@ const found = new Map<string, GPU>();
  * process.stderr.write(`${line}\n`);
  */
 export async function openAdapter({
-  toggles = [],
+  fast = false,
+  toggles: others = [],
   env = process.env,
 }: OpenAdapterOptions = {}): Promise<OpenedAdapter> {
+  const toggles = [...(fast ? FAST : []), ...others];
   const key = JSON.stringify([toggles, env["TENURE_ADAPTER"]]);
   const known = found.get(key);
   const again = known && (await request(known));
-  if (again) return opened(again);
+  if (again) return opened(again, toggles);
 
   for (const attempt of plan(env)) {
     const instance = await withDrivers(attempt, () => createInstance(toggles));
@@ -65,7 +72,7 @@ export async function openAdapter({
     const { adapter } = instance;
     if (adapter === null || !attempt.accept.includes(kindOf(adapter.info))) continue;
     found.set(key, instance.gpu);
-    return opened(adapter);
+    return opened(adapter, toggles);
   }
   throw new CliError(EXIT.device, missingAdapter(env));
 }
@@ -78,9 +85,9 @@ function plan(env: Readonly<Record<string, string | undefined>>): Attempt[] {
   }
 }
 
-function opened(adapter: GPUAdapter): OpenedAdapter {
+function opened(adapter: GPUAdapter, toggles: readonly string[]): OpenedAdapter {
   const kind = kindOf(adapter.info);
-  return { adapter, kind, line: adapterLine(kind, adapter.info) };
+  return { adapter, kind, line: adapterLine(kind, adapter.info), toggles };
 }
 
 /** Creates an instance and asks it at once: that is when it looks for drivers. */
@@ -90,7 +97,7 @@ async function createInstance(
   const { create, globals } = await loadDawn();
   // WebGPU's constants (GPUBufferUsage and others) are globals in every browser.
   Object.assign(globalThis, globals);
-  const gpu = create(toggles.length > 0 ? [`enable-dawn-features=${toggles.join(",")}`] : []);
+  const gpu = create(dawnArguments(toggles));
   instances.push(gpu);
   return { gpu, adapter: await request(gpu) };
 }

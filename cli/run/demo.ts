@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { AdapterKind } from "../platform/adapter.ts";
 import { openAdapter } from "../platform/dawn.ts";
 import { CliError, EXIT } from "../platform/errors.ts";
+import type { DeviceChoice } from "./device.ts";
 import { DEFAULT_TOLERANCE } from "./eval_report.ts";
 import { type EvalResult, evaluateRun } from "./evaluate.ts";
 import { prepare } from "./prepare.ts";
@@ -58,6 +59,8 @@ export interface DemoRequest {
   readonly folder: string;
   readonly seed: number;
   readonly progress: Progress;
+  /** How the device is opened. */
+  readonly device?: DeviceChoice;
   readonly signal: AbortSignal;
 }
 
@@ -74,8 +77,8 @@ export interface DemoResult {
  * @throws {CliError} With exit code 1 if it was interrupted: it begins anew each time.
  */
 export async function demo(request: DemoRequest): Promise<DemoResult> {
-  const { folder, seed, progress, signal } = request;
-  const plan = PLANS[(await openAdapter()).kind];
+  const { folder, seed, progress, device = {}, signal } = request;
+  const plan = PLANS[(await openAdapter(device)).kind];
   const [dataFolder, runFolder] = [join(folder, "data"), join(folder, "run")];
   progress.line(`1. Draw ${plan.numPeople.toLocaleString("en")} synthetic people and split them`);
   const { counts } = await prepare({
@@ -102,6 +105,7 @@ export async function demo(request: DemoRequest): Promise<DemoResult> {
     saveTotalLimit: 1,
     overwrite: true,
     progress,
+    device,
     signal,
   });
   if (reason === "interrupted") throw interrupted();
@@ -112,6 +116,7 @@ export async function demo(request: DemoRequest): Promise<DemoResult> {
     limit: 0,
     tolerance: DEFAULT_TOLERANCE,
     progress,
+    device,
     signal,
   });
   const [example] = await readSplit(await openPrepared(dataFolder), "test");

@@ -3,6 +3,8 @@ import { Gpu, type Variant } from "../../engine/gpu.ts";
 import type { AdapterKind } from "../platform/adapter.ts";
 import { openAdapter } from "../platform/dawn.ts";
 import { paperAdapter } from "../platform/paper_adapter.ts";
+import { identityOf, type TuningDeviceIdentity } from "../../engine/tuning/device_identity.ts";
+import { tunedChoices } from "./tuning.ts";
 
 /** Which kernels run; `"auto"` leaves it to the adapter. */
 export type Kernels = Variant | "auto";
@@ -10,8 +12,16 @@ export type Kernels = Variant | "auto";
 /** Choices of {@linkcode Kernels} on the command line. */
 export const KERNELS: readonly Kernels[] = ["auto", "flat", "tiled"];
 
+/** How a device is opened, as the flags of every command say. */
+export interface DeviceChoice {
+  /** Trades Dawn's checks for speed. @default {false} */
+  readonly fast?: boolean;
+  /** Where the choices of kernels come from: `"auto"`, `"off"`, or a file. @default {"auto"} */
+  readonly tuning?: string;
+}
+
 /** How a device is opened. */
-export interface DeviceOptions {
+export interface DeviceOptions extends DeviceChoice {
   /** Memory that work may take, where the user knows better, in GiB. */
   readonly maxMemoryGiB?: number;
 }
@@ -19,6 +29,8 @@ export interface DeviceOptions {
 /** What work is given. */
 export interface DeviceInfo {
   readonly kind: AdapterKind;
+  /** All of the device that times and bits depend on. */
+  readonly identity: TuningDeviceIdentity;
   /** A device that takes notes: it allocates nothing, and so can say what something would take. */
   readonly openPaperGpu: () => Promise<Gpu>;
 }
@@ -39,18 +51,21 @@ let said: string | undefined;
 export async function withDevice<T>(
   kernels: Kernels,
   work: (gpu: Gpu, info: DeviceInfo) => Promise<T>,
-  { maxMemoryGiB }: DeviceOptions = {},
+  { maxMemoryGiB, fast = false, tuning = "auto" }: DeviceOptions = {},
 ): Promise<T> {
-  const { adapter, kind, line } = await openAdapter();
+  const { adapter, kind, line, toggles } = await openAdapter({ fast });
   if (line !== said) process.stderr.write(`${(said = line)}\n`);
   const options = {
     ...(kernels !== "auto" && { variant: kernels }),
     maxMemoryBytes: maxMemoryGiB === undefined ? memoryOf(kind) : maxMemoryGiB * 2 ** 30,
   };
-  const openPaperGpu = () => Gpu.open(paperAdapter(adapter), options);
   const gpu = await Gpu.open(adapter, options);
+  const openPaperGpu = () => Gpu.open(paperAdapter(adapter), { ...options, choices: gpu.choices });
   try {
-    return await work(gpu, { kind, openPaperGpu });
+    const identity = identityOf(gpu, toggles);
+    const choices = await tunedChoices(identity, tuning);
+    if (choices !== undefined) gpu.choices = choices;
+    return await work(gpu, { kind, identity, openPaperGpu });
   } finally {
     gpu.destroy();
   }

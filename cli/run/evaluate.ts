@@ -1,5 +1,6 @@
 import { NUM_OCCUPATIONS } from "../../data/mod.ts";
 import { type SyntheticPopulation, syntheticPopulation } from "../../data/synthetic/mod.ts";
+import type { Gpu } from "../../engine/gpu.ts";
 import { pairedDifference } from "../../model/occupation/bootstrap.ts";
 import { backOff, transitionFrequencies } from "../../model/occupation/empirical.ts";
 import type { LanguageModel } from "../../model/occupation/language_model.ts";
@@ -11,7 +12,7 @@ import {
 } from "../../model/occupation/occupation_model.ts";
 import { CliError, EXIT } from "../platform/errors.ts";
 import { packageVersion } from "../platform/version.ts";
-import { withDevice } from "./device.ts";
+import { type DeviceChoice, withDevice } from "./device.ts";
 import { type EvalDataRequest, openEvalData } from "./eval_data.ts";
 import { type EvalReport, reportOf, type TruthReport, writeReport } from "./eval_report.ts";
 import { type Prepared, readSplit } from "./prepared.ts";
@@ -27,6 +28,8 @@ export interface EvalRequest extends EvalDataRequest {
   readonly baseModel?: string;
   /** Probability that pruning may leave unexplored at an observation. */
   readonly tolerance: number;
+  /** How the device is opened. */
+  readonly device?: DeviceChoice;
   /** Ends the evaluation, which leaves nothing. */
   readonly signal?: AbortSignal;
 }
@@ -55,7 +58,7 @@ export async function evaluateRun(request: EvalRequest): Promise<EvalResult> {
   const { people, prepared } = data;
   const population = knownPopulation(prepared);
   const baselines = await fitBaselines(prepared, trained, population);
-  return withDevice("auto", async (gpu) => {
+  const judge = async (gpu: Gpu): Promise<EvalResult> => {
     const language = await createLanguageModel(gpu, trained, { tolerance: request.tolerance });
     try {
       const { evaluation, unexplored } = await evaluateLanguageModel(language, people, request);
@@ -86,7 +89,8 @@ export async function evaluateRun(request: EvalRequest): Promise<EvalResult> {
       language.destroy();
       request.progress.clear();
     }
-  });
+  };
+  return withDevice("auto", judge, request.device);
 }
 
 /** The process behind synthetic people; of years cut off, its probabilities are not known. */

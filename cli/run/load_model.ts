@@ -12,7 +12,7 @@ import { CliError, EXIT, failingAs } from "../platform/errors.ts";
 import { withPath } from "../platform/file_source.ts";
 import { adapterFolder, folderFiles, openModelPath } from "../platform/model_folder.ts";
 import type { Transformer } from "../../model/transformer/transformer.ts";
-import { type Kernels, withDevice } from "./device.ts";
+import { type DeviceChoice, type Kernels, withDevice } from "./device.ts";
 import { formatBytes } from "./format.ts";
 import type { Progress } from "./progress.ts";
 
@@ -25,6 +25,8 @@ export interface ModelRequest {
   readonly path: string;
   readonly dtype: WeightDType;
   readonly kernels: Kernels;
+  /** How the device is opened. */
+  readonly device?: DeviceChoice;
   /** A `tokenizer.json` in place of the model's own, or llama2.c's `tokenizer.bin`. */
   readonly tokenizer?: string;
   /** Branch, tag or commit of a model in the cache. */
@@ -60,7 +62,7 @@ export async function withModel<T>(request: ModelRequest, work: ModelWork<T>): P
   const tokenizer = await failingAs(EXIT.checkpoint, () => tokenizerOf(stored));
   await work.check?.(stored);
   const adapter = await openAdapter(request, stored);
-  return withDevice(request.kernels, async (gpu) => {
+  const run = async (gpu: Gpu) => {
     const begin = performance.now();
     const base = await failingAs(EXIT.device, () => loadWeights(gpu, stored, request));
     const transformer =
@@ -89,7 +91,8 @@ export async function withModel<T>(request: ModelRequest, work: ModelWork<T>): P
     } finally {
       model.destroy();
     }
-  });
+  };
+  return withDevice(request.kernels, run, request.device);
 }
 
 /** The adapter, checked against the model before its weights are read. */

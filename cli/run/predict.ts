@@ -7,10 +7,11 @@ import {
   parseResume,
   renderPrompt,
 } from "../../data/mod.ts";
+import type { Gpu } from "../../engine/gpu.ts";
 import { CliError, EXIT, failingAs } from "../platform/errors.ts";
 import { openFile } from "../platform/files.ts";
 import { readCareersFile } from "./careers_file.ts";
-import { withDevice } from "./device.ts";
+import { type DeviceChoice, withDevice } from "./device.ts";
 import { createLanguageModel, openTrainedModel, type TrainedModel } from "./trained_model.ts";
 import { cutCareer, personOf, resumeOptions, type Wording } from "./wording.ts";
 
@@ -28,6 +29,8 @@ export interface PredictRequest {
   readonly education?: Education;
   /** Occupations to give. */
   readonly top: number;
+  /** How the device is opened. */
+  readonly device?: DeviceChoice;
 }
 
 /** A prediction. */
@@ -67,14 +70,15 @@ export async function predict(request: PredictRequest): Promise<Prediction> {
   }
   const index = asked.observations.length - 1;
   const { year, education } = asked.observations[index]!;
-  const probabilities = await withDevice("auto", async (gpu) => {
+  const distribution = async (gpu: Gpu) => {
     const language = await createLanguageModel(gpu, trained, { tolerance: 0 });
     try {
       return await language.distribution(person, index);
     } finally {
       language.destroy();
     }
-  });
+  };
+  const probabilities = await withDevice("auto", distribution, request.device);
   const ranked = OCCUPATIONS.map(({ code, title }, i) => ({
     code,
     title,

@@ -22,6 +22,7 @@ import type { BaseRecord } from "./base_model.ts";
 import { clearRun, readRunInfo } from "./run_folder.ts";
 import { trainedShapes } from "./run_model.ts";
 import { firstDifference, type RunSettings, settingsToJson } from "./settings.ts";
+import { type TuningRecord, tuningRecordOf, tuningRecordToJson } from "./tuning.ts";
 
 /** How a run begins in a folder that may hold one. */
 export interface StartRequest {
@@ -51,6 +52,8 @@ export interface Start {
   readonly checkpoint?: RunCheckpoint;
   /** Steps that an earlier process decided on, for the same length. */
   readonly maxSteps?: number;
+  /** How kernels were run before. */
+  readonly tuning?: TuningRecord | undefined;
 }
 
 /**
@@ -74,7 +77,7 @@ export async function findStart(request: StartRequest): Promise<Start> {
   }
   const { files, isAdapter } = await openCheckpoint(path);
   const record = await withPath(path, () => openTrainerRecord(files));
-  const { state, run, maxSteps } = await failingAs(EXIT.checkpoint, () =>
+  const { state, run, maxSteps, tuning } = await failingAs(EXIT.checkpoint, () =>
     readTrainer(record, path),
   );
   const before = info?.settings ?? run;
@@ -88,7 +91,7 @@ export async function findStart(request: StartRequest): Promise<Start> {
   }
   const checkpoint = await openParts({ path, files, isAdapter }, settings);
   const isSameLength = JSON.stringify(run["length"]) === JSON.stringify(settings.length);
-  return { state, checkpoint, ...(isSameLength && { maxSteps }) };
+  return { state, checkpoint, tuning, ...(isSameLength && { maxSteps }) };
 }
 
 /** Opens what is to be trained further, and checks that it is the same, even with --force. */
@@ -149,9 +152,12 @@ export function trainerToJson(
     settings,
     maxSteps,
     base,
+    tuning,
   }: {
     readonly settings: RunSettings;
     readonly maxSteps: number;
+    /** How kernels are run. */
+    readonly tuning?: TuningRecord;
     /** The model that adapters stand on, which the checkpoint does not hold. */
     readonly base?: BaseRecord;
   },
@@ -168,6 +174,7 @@ export function trainerToJson(
     },
     maxSteps,
     settings: settingsToJson(settings),
+    ...(tuning !== undefined && { tuning: tuningRecordToJson(tuning) }),
     ...(base !== undefined && { base: { path: base.path, fingerprint: base.fingerprint } }),
   };
 }
@@ -175,7 +182,7 @@ export function trainerToJson(
 function readTrainer(
   trainer: TrainerRecord,
   path: string,
-): { state: TrainerState; run: JsonObject; maxSteps: number } {
+): Required<Pick<Start, "state" | "maxSteps">> & Pick<Start, "tuning"> & { run: JsonObject } {
   const settings = trainer.state["settings"];
   if (!isJsonObject(settings)) {
     throw new SyntaxError(
@@ -204,7 +211,8 @@ function readTrainer(
       },
     }),
   };
-  return { state, run: settings, maxSteps: fields.size("maxSteps") };
+  const tuning = tuningRecordOf(trainer.state["tuning"], path);
+  return { state, run: settings, maxSteps: fields.size("maxSteps"), tuning };
 }
 
 /** Weights must fit the model they are put into. */

@@ -5,6 +5,7 @@ import { type JsonObject, parseJsonObject } from "../../model/checkpoint/strict_
 import { CliError, EXIT, failingAs } from "../platform/errors.ts";
 import { writeAtomically } from "../platform/files.ts";
 import { packageVersion } from "../platform/version.ts";
+import { type TuningRecord, tuningRecordOf, tuningRecordToJson } from "./tuning.ts";
 
 /** Name of the file that says what a run is. */
 export const RUN_FILE = "run.json";
@@ -18,6 +19,8 @@ export interface RunInfo {
   readonly maxSteps: number;
   /** The prepared folder it learns from. */
   readonly dataFolder: string;
+  /** How kernels are run; absent from runs of earlier versions. */
+  readonly tuning?: TuningRecord | undefined;
 }
 
 /**
@@ -37,14 +40,19 @@ export async function readRunInfo(folder: string): Promise<RunInfo | undefined> 
     const settings = json["settings"] as JsonObject;
     const data = fields.raw("data");
     if (typeof data !== "string") return fields.refuse("data", "must be the path of a folder");
-    return { settings, maxSteps: fields.size("maxSteps"), dataFolder: resolve(folder, data) };
+    return {
+      settings,
+      maxSteps: fields.size("maxSteps"),
+      dataFolder: resolve(folder, data),
+      tuning: tuningRecordOf(json["tuning"], path),
+    };
   });
 }
 
 /** Writes what a run is. */
 export async function writeRunInfo(
   folder: string,
-  { settings, maxSteps, dataFolder }: RunInfo,
+  { settings, maxSteps, dataFolder, tuning }: RunInfo,
 ): Promise<void> {
   const info = {
     format: RUN_FORMAT,
@@ -52,6 +60,7 @@ export async function writeRunInfo(
     data: relative(resolve(folder), resolve(dataFolder)),
     maxSteps,
     settings,
+    ...(tuning !== undefined && { tuning: tuningRecordToJson(tuning) }),
   };
   await writeAtomically(join(folder, RUN_FILE), `${JSON.stringify(info, null, 2)}\n`);
 }

@@ -9,7 +9,7 @@ import { EXIT, failingAs } from "../platform/errors.ts";
 import { packageVersion } from "../platform/version.ts";
 import { type BaseModel, checkApartFromRun, openBaseModel } from "./base_model.ts";
 import { batchesFrom, epochsOf, stepsOfEpochs } from "./batches.ts";
-import { type DeviceInfo, withDevice } from "./device.ts";
+import { type DeviceChoice, type DeviceInfo, withDevice } from "./device.ts";
 import {
   checkContext,
   contextFor,
@@ -37,6 +37,7 @@ import {
 import type { ModelSizes } from "./sizes.ts";
 import { trainerOptions } from "./trainer_options.ts";
 import { TrainingProgress } from "./training_progress.ts";
+import { choicesToGoOnWith, followedChoices, type TuningRecord } from "./tuning.ts";
 
 /** Somebody's model to begin with, and how to change it. */
 export interface PretrainedRequest extends Omit<PretrainedSettings, "fingerprint"> {
@@ -66,6 +67,8 @@ export interface TrainRequest {
   readonly progress: Progress;
   /** Memory that the run may take on the device, in GiB; by default as far as known. */
   readonly maxMemoryGiB?: number;
+  /** How the device is opened. */
+  readonly device?: DeviceChoice;
   /** Stops after the step in progress. */
   readonly signal?: AbortSignal;
   /** Told of every event, before the next step. */
@@ -109,7 +112,12 @@ export async function train(request: TrainRequest): Promise<TrainOutcome> {
     ...(resumeFrom !== undefined && { resumeFrom }),
   });
   return onDevice(request, opened, async (gpu, info) => {
+    const { identity } = info;
+    const earlier = choicesToGoOnWith(start.tuning, identity, (line) => progress.line(line));
+    if (earlier !== undefined) gpu.choices = earlier;
     const { memory, plan } = await planRun(gpu, opened, info);
+    // All that a step asks was asked on paper; what is asked later still has its default.
+    const tuning = { device: identity, choices: followedChoices(gpu) };
     for (const line of memory) progress.line(line);
     await failingAs(EXIT.device, () => gpu.checkFits(plan.peak, "what this run takes"));
     const model = await createModel(gpu, { settings, start, base });
@@ -117,11 +125,12 @@ export async function train(request: TrainRequest): Promise<TrainOutcome> {
       start.maxSteps ?? (await chooseMaxSteps({ gpu, model, settings, learning, begun }));
     await clearTheWay({ runFolder, overwrite }, start);
     await makeRunFolder(runFolder);
-    const run = { settings: settingsToJson(settings), maxSteps, dataFolder: request.dataFolder };
+    const { dataFolder } = request;
+    const run = { settings: settingsToJson(settings), maxSteps, dataFolder, tuning };
     await writeRunInfo(runFolder, run);
     const log = await RunLog.open(runFolder, start.state.step);
     try {
-      const materials = { gpu, model, settings, learning, corpus, base, maxSteps, log };
+      const materials = { gpu, model, settings, learning, corpus, base, maxSteps, tuning, log };
       return await new RunPart(request, materials).run(start);
     } finally {
       await log.close();
@@ -140,11 +149,12 @@ export async function dryRun(request: TrainRequest): Promise<string> {
 }
 
 function onDevice<T>(
-  { maxMemoryGiB }: TrainRequest,
+  { maxMemoryGiB, device }: TrainRequest,
   { settings }: Opened,
   work: (gpu: Gpu, info: DeviceInfo) => Promise<T>,
 ): Promise<T> {
-  return withDevice(settings.kernels, work, maxMemoryGiB === undefined ? {} : { maxMemoryGiB });
+  const memory = maxMemoryGiB === undefined ? {} : { maxMemoryGiB };
+  return withDevice(settings.kernels, work, { ...memory, ...device });
 }
 
 /** Plans the memory of a run on paper, and says what it is. */
@@ -263,6 +273,7 @@ interface RunMaterials {
   readonly corpus: Corpus;
   readonly base: BaseModel | undefined;
   readonly maxSteps: number;
+  readonly tuning: TuningRecord;
   readonly log: RunLog;
 }
 
@@ -331,14 +342,14 @@ class RunPart {
 
   async #save(trainer: Trainer): Promise<void> {
     const { runFolder, saveTotalLimit: limit } = this.#request;
-    const { learning, settings, maxSteps, base } = this.#materials;
+    const { learning, settings, maxSteps, tuning, base } = this.#materials;
     const { numBatches } = trainer.state;
     const kept = base !== undefined && settings.pretrained?.lora !== undefined && { base };
     const files = await captureCheckpoint(
       { ...this.#materials, trainer },
       {
         epoch: epochsOf(learning.train, numBatches),
-        state: trainerToJson(trainer.state, { settings, maxSteps, ...kept }),
+        state: trainerToJson(trainer.state, { settings, maxSteps, tuning, ...kept }),
       },
     );
     const path = await saveCheckpoint(runFolder, checkpointName(trainer.state.step), files);

@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import type { ActivationDType } from "../../model/transformer/activation_dtype.ts";
 import { type Kernels, KERNELS } from "./device.ts";
+import { addDeviceFlags, deviceOf, type DeviceFlags } from "./device_flags.ts";
 import { realNumber, wholeNumber } from "./flags.ts";
 import { addPretrainedFlags, type PretrainedFlags, pretrainedOf } from "./pretrained_flags.ts";
 import { Progress } from "./progress.ts";
@@ -9,7 +10,7 @@ import { type SizeName, SIZES, sizes } from "./sizes.ts";
 import type { PretrainedRequest, TrainRequest } from "./train.ts";
 
 /** Flags of `tenure train`. */
-export interface TrainFlags extends PretrainedFlags {
+export interface TrainFlags extends PretrainedFlags, DeviceFlags {
   readonly dtype?: ActivationDType;
   readonly checkpointActivations?: boolean;
   readonly maxMemory?: number;
@@ -66,6 +67,7 @@ export function addTrainFlags(command: Command): void {
   addOptimizerFlags(command);
   addMemoryFlags(command);
   addRunFlags(command);
+  addDeviceFlags(command);
 }
 
 function addModelFlags(command: Command): void {
@@ -222,6 +224,7 @@ export function trainRequest(dataFolder: string, flags: TrainFlags): TrainReques
     },
     ...(pretrained !== undefined && { pretrained }),
     ...(flags.maxMemory !== undefined && { maxMemoryGiB: flags.maxMemory }),
+    device: deviceOf(flags),
     saveSteps: flags.saveSteps,
     saveTotalLimit: flags.saveTotalLimit,
     ...(resume !== undefined && { resumeFrom: resume === true ? "latest" : resume }),
