@@ -12,11 +12,14 @@ export * from "./ops/adam_w.ts";
 export * from "./ops/add.ts";
 export * from "./ops/attention.ts";
 export * from "./ops/batched_matmul.ts";
+export * from "./ops/cache_heads.ts";
 export * from "./ops/cached_attention.ts";
 export { cast } from "./ops/cast.ts";
 export * from "./ops/clip_gradients.ts";
 export * from "./ops/dropout.ts";
 export * from "./ops/embedding.ts";
+export { fewRows, type FewRowsProblem } from "./ops/few_rows.ts";
+export * from "./ops/fused_projection.ts";
 export * from "./ops/layer_norm.ts";
 export * from "./ops/linear.ts";
 export {

@@ -1,8 +1,9 @@
 import type { Gpu } from "../../engine/gpu.ts";
+import { cacheHeads } from "../../engine/ops/cache_heads.ts";
 import { cachedAttention, writeCache } from "../../engine/ops/cached_attention.ts";
 import type { Tape } from "../../engine/tape.ts";
 import type { Tensor } from "../../engine/tensor.ts";
-import type { ForwardInputs, Heads, HeadSizes } from "../transformer/inputs.ts";
+import type { ForwardInputs, Heads, HeadSizes, ProjectedSizes } from "../transformer/inputs.ts";
 import { type KvCache, NO_PLACE } from "./kv_cache.ts";
 
 /** New tokens of one row, in the order of their places. */
@@ -90,6 +91,18 @@ export class CachedInputs implements ForwardInputs {
     writeCache(tape, { x: k, cache: keys, also, places }, { seqLen, capacity });
     const inputs = { q, k: keys, v: values, places, starts, ends };
     return cachedAttention(tape, inputs, { seqLen, capacity, ...sizes });
+  }
+
+  attendProjected(tape: Tape, heads: Tensor, sizes: ProjectedSizes): Tensor {
+    const { places, starts, seqLen } = this;
+    const { index, rotary, norms, ...widths } = sizes;
+    const { blocks, ends, capacity } = this.#cache;
+    const { keys, values } = blocks[index]!;
+    const options = { seqLen, capacity, ...widths };
+    const also = { ...(rotary && { rotary }), ...(norms && { norms }) };
+    const q = cacheHeads(tape, { heads, keys, values, places, ...also }, options);
+    const inputs = { q, k: keys, v: values, places, starts, ends };
+    return cachedAttention(tape, inputs, options);
   }
 
   /** Frees the memory. */

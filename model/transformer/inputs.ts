@@ -1,6 +1,7 @@
 import type { Batch } from "../../data/batch.ts";
 import type { Gpu } from "../../engine/gpu.ts";
 import { causalAttention } from "../../engine/ops/attention.ts";
+import type { CacheHeadsInputs } from "../../engine/ops/cache_heads.ts";
 import { RANDOMNESS_LENGTH, randomnessOf } from "../../engine/ops/dropout.ts";
 import { TokenInput } from "../../engine/segments.ts";
 import type { Tape } from "../../engine/tape.ts";
@@ -22,6 +23,9 @@ export interface HeadSizes {
   readonly headDim: number;
 }
 
+/** Sizes of a block's heads, and what happens to them between projection and attention. */
+export interface ProjectedSizes extends HeadSizes, Pick<CacheHeadsInputs, "rotary" | "norms"> {}
+
 /** What a forward pass reads: the tensors of a plan that change, and how queries find keys. */
 export interface ForwardInputs {
   /** `[numTokens]` u32; with segments where the embedding is trained. */
@@ -32,6 +36,11 @@ export interface ForwardInputs {
   readonly randomness?: Tensor;
   /** Records the attention of one block; shaped as `q`. */
   attend(tape: Tape, heads: Heads, sizes: HeadSizes): Tensor;
+  /**
+   * The same from queries, keys and values as they were projected, one after another; for inference.
+   * Absent where gradients may flow, so that nothing is fused.
+   */
+  attendProjected?(tape: Tape, heads: Tensor, sizes: ProjectedSizes): Tensor;
 }
 
 /** The tensors of a plan that change with every batch of rows that stand alone. */

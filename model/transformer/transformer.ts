@@ -8,6 +8,7 @@ import { destroyAll, detach, type Parameter, sizeOf, type Tensor } from "../../e
 import type { ActivationDType } from "./activation_dtype.ts";
 import { drop, normalize, recordBlock } from "./block.ts";
 import { checkConfig, type ModelConfig } from "./config.ts";
+import { recordFusedBlock } from "./fused_block.ts";
 import type { ForwardInputs } from "./inputs.ts";
 import {
   arrangeWeights,
@@ -153,7 +154,9 @@ export class Transformer {
     x = drop(scope, x, { rate: config.dropout, id: 0 });
     weights.blocks.slice(0, layer).forEach((block, index) => {
       const input = x;
-      const record = () => recordBlock(scope, input, { block, index });
+      const place = { block, index };
+      const record = () =>
+        recordFusedBlock(scope, input, place) ?? recordBlock(scope, input, place);
       x = checkpoint ? tape.checkpoint(record) : record();
     });
     return layer === config.numBlocks ? normalize(scope, x, weights.norm) : x;

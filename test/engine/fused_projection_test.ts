@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import type { GpuOptions } from "../../engine/gpu.ts";
+import { fusedProjection } from "../../engine/ops/fused_projection.ts";
+import { Tape } from "../../engine/tape.ts";
+import { assertClose, openGpu } from "../support.ts";
+import { type FusedCase, fusedReference, runFused } from "./fused_case.ts";
+
+const WAYS: Readonly<Record<string, GpuOptions>> = {
+  flat: { variant: "flat" },
+  "flat without subgroups": { variant: "flat", subgroups: false },
+  tiled: { variant: "tiled" },
+};
+const gpus = await Promise.all(
+  Object.entries(WAYS).map(async ([way, options]) => [way, await openGpu(options)] as const),
+);
+after(() => gpus.forEach(([, gpu]) => gpu.destroy()));
+
+// Dot products of up to 100 normalized terms of some 2: f32 rounds each partial sum, of up to 40.
+const TOLERANCE = { rtol: 3e-6, atol: 3e-5 };
+
+/** Every storage meets odd widths and whole runs, one row and many; every fusion meets each kernel. */
+const CASES: readonly FusedCase[] = [
+  { dtype: "f32", numRows: 1, dIn: 64, dOut: [64, 32, 32], norm: "rmsNorm" },
+  { dtype: "f32", numRows: 3, dIn: 37, dOut: [19, 5, 7], norm: "rmsNorm" },
+  { dtype: "f32", numRows: 8, dIn: 36, dOut: [30], bias: true, residual: true },
+  { dtype: "f16", numRows: 2, dIn: 70, dOut: [45, 45], norm: "rmsNorm", activation: "swiGlu" },
+  { dtype: "f16", numRows: 1, dIn: 33, dOut: [3], norm: "layerNorm", activation: "gelu" },
+  { dtype: "bf16", numRows: 5, dIn: 72, dOut: [9, 70, 1], bias: true },
+  { dtype: "bf16", numRows: 1, dIn: 96, dOut: [50], residual: true },
+  {
+    ...{ dtype: "int8", numRows: 7, dIn: 99, dOut: [34], norm: "layerNorm", shift: true },
+    ...{ bias: true, activation: "geluTanh" },
+  },
+  { dtype: "int8", numRows: 1, dIn: 64, dOut: [40, 8, 8], norm: "rmsNorm" },
+  { dtype: "int4", numRows: 1, dIn: 100, dOut: [33], residual: true, bias: true },
+  {
+    ...{ dtype: "int4", numRows: 4, dIn: 64, dOut: [20, 20], norm: "layerNorm", shift: true },
+    ...{ bias: true, activation: "swiGlu" },
+  },
+  { dtype: "f32", numRows: 1, dIn: 1, dOut: [1], norm: "rmsNorm", activation: "silu" },
+];
+
+for (const [way, gpu] of gpus) {
+  for (const dtype of ["f32", "f16", "bf16", "int8", "int4"]) {
+    test(`fusedProjection() ${way} of ${dtype} weights matches float64, and again in every bit`, async () => {
+      const cases = CASES.filter((one) => one.dtype === dtype);
+      const results = await runFused(gpu, cases);
+      cases.forEach((at, index) => {
+        const what = `fusion ${index}`;
+        assertClose(results[index]!, fusedReference(at), { what, ...TOLERANCE });
+      });
+      assert.deepEqual(await runFused(gpu, cases), results);
+    });
+  }
+
+  if (way === "tiled") continue;
+  test(`fusedProjection() ${way} has the bits of the ops that it stands for`, async () => {
+    const alone = await runFused(gpu, CASES, { fused: false });
+    assert.deepEqual(await runFused(gpu, CASES), alone);
+  });
+}
+
+test("fusedProjection() gives a row the same bits whatever rows lie beside it", async () => {
+  const all = CASES[0]!;
+  for (const [, gpu] of gpus) {
+    const results = await runFused(
+      gpu,
+      [1, 2, 3, 8].map((numRows) => ({ ...all, numRows })),
+    );
+    for (const [index, numRows] of [1, 2, 3, 8].entries()) {
+      // Whole results of each matrix lie one after another: the first is of all rows.
+      const row = results[index]!.subarray(0, 64);
+      assert.deepEqual(row, results[0]!.subarray(0, 64), `${numRows} rows`);
+    }
+  }
+});
+
+test("fusedProjection() refuses what does not fit, and says what it got", () => {
+  const [, gpu] = gpus[0]!;
+  const tensor = (...shape: number[]) => gpu.tensor(shape, { label: "x" });
+  const record = (inputs: Partial<Parameters<typeof fusedProjection>[1]>) => () =>
+    fusedProjection(new Tape(gpu), { x: tensor(2, 8), by: [{ weight: tensor(4, 8) }], ...inputs });
+  record({})();
+  assert.throws(record({ by: [{ weight: tensor(4, 7) }] }), {
+    name: "RangeError",
+    message:
+      "Cannot project x [2, 8] f32: weights, biases, norm and residual must fit, " +
+      'got weights [4, 7] f32 and activation "none"',
+  });
+  assert.throws(record({ residual: tensor(2, 8) }), RangeError);
+  assert.throws(record({ activation: "swiGlu" }), RangeError);
+  assert.throws(record({ x: tensor(9, 8) }), {
+    name: "TypeError",
+    message: /up to 8 rows of f32 .* got \[4, 8\] f32; use linear\(\)$/,
+  });
+  const halves = gpu.tensor([4, 8], { label: "weight", dtype: "f16" });
+  assert.throws(record({ by: [{ weight: tensor(4, 8) }, { weight: halves }] }), TypeError);
+});
