@@ -47,17 +47,4 @@ export * from "./segments.ts";
 export * from "./split.ts";
 export * from "./tape.ts";
 export * from "./tensor.ts";
-export * from "./tuning/device_identity.ts";
-export * from "./tuning/store.ts";
-export {
-  mergeTuning,
-  parseTuning,
-  type StoredChoice,
-  storedChoice,
-  type StoredTuning,
-  TunedChoices,
-  tuningToText,
-} from "./tuning/stored_choices.ts";
-export * from "./tuning/traits.ts";
-export * from "./tuning/tunable.ts";
-export * from "./tuning/tune.ts";
+export * from "./tuning/mod.ts";

@@ -8,7 +8,11 @@ import { loadTuning, type TuningStore } from "../../engine/tuning/store.ts";
 import { isChoice, TunedChoices } from "../../engine/tuning/stored_choices.ts";
 import type { Choice } from "../../engine/tuning/tunable.ts";
 import type { Gpu } from "../../engine/gpu.ts";
-import { isJsonObject, type JsonObject } from "../../model/checkpoint/strict_json.ts";
+import {
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+} from "../../model/checkpoint/strict_json.ts";
 import { CliError, EXIT } from "../platform/errors.ts";
 import { FileTuningStore, FolderTuningStore } from "../platform/tuning_store.ts";
 
@@ -75,14 +79,14 @@ export function tuningRecordToJson({ device, choices }: TuningRecord): JsonObjec
  *
  * @throws {SyntaxError} If they are damaged.
  */
-export function tuningRecordOf(json: unknown, file: string): TuningRecord | undefined {
+export function tuningRecordOf(
+  json: JsonValue | undefined,
+  file: string,
+): TuningRecord | undefined {
   if (json === undefined) return undefined;
-  const device = isJsonObject(json as JsonObject) ? (json as JsonObject)["device"] : undefined;
-  const choices = isJsonObject(json as JsonObject) ? (json as JsonObject)["choices"] : undefined;
+  const { device, choices } = isJsonObject(json) ? json : {};
   const isWhole =
-    isJsonObject(device as JsonObject) &&
-    isJsonObject(choices as JsonObject) &&
-    Object.values(choices as JsonObject).every(isChoice);
+    isJsonObject(device) && isJsonObject(choices) && Object.values(choices).every(isChoice);
   if (isWhole) return { device, choices } as unknown as TuningRecord;
   throw new SyntaxError(
     `Cannot read "${file}": its tuning must be a device and its choices, got something else`,

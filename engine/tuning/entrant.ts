@@ -135,12 +135,12 @@ export function differenceOf(
   for (const { name, dtype, values } of expected) {
     const found = byName.get(name);
     if (found === undefined)
-      return `it must write "${name}", got only ${[...byName.keys()].join()}`;
+      return `results differ: it must write "${name}", got only ${[...byName.keys()].join()}`;
     const scale = Math.max(...values.map(largestOf));
     const limit = (TOLERANCE[dtype] ?? 0) * scale;
     const worst = Math.max(...values.map((part, i) => farthest(found.values[i]!, part)));
     if (!(worst <= limit)) {
-      return `"${name}" must lie within ${limit.toExponential(1)} of the default's, got ${worst.toExponential(1)} off`;
+      return `results differ: "${name}" must lie within ${limit.toExponential(1)} of the default's, got ${worst.toExponential(1)} off`;
     }
   }
   return undefined;

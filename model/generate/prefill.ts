@@ -7,7 +7,7 @@ import type { KvCache } from "./kv_cache.ts";
 
 /** Fewest and most tokens of a row that are read at a time. */
 const LEAST_CHUNK = 8;
-const MOST_CHUNK = 256;
+export const MOST_CHUNK = 256;
 
 /** Reads texts into a cache, some tokens of every row at a time, for their keys and values alone. */
 export class Prefill {

@@ -98,7 +98,7 @@ test("tune() throws out candidates that fail or are wrong, with the reason", asy
   assert.equal(reasons[0], "");
   assert.match(
     reasons[1]!,
-    /^"y \[64\] f32" must lie within .* of the default's, got 2\.5e-1 off$/,
+    /^results differ: "y \[64\] f32" must lie within .* of the default's, got 2\.5e-1 off$/,
   );
   assert.match(reasons[2]!, /^Cannot compile squares\(.*/);
   assert.match(reasons[3]!, /offset|Offset/);
