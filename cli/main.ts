@@ -11,6 +11,7 @@ import { pullCommand } from "./commands/pull.ts";
 import { scoreCommand } from "./commands/score.ts";
 import { setupAdapter } from "./commands/setup_adapter.ts";
 import { trainCommand } from "./commands/train.ts";
+import { tuneCommand } from "./commands/tune.ts";
 import { CliError, EXIT, type ExitCode } from "./platform/errors.ts";
 import { runToExit } from "./platform/process.ts";
 import { packageVersion } from "./platform/version.ts";
@@ -27,6 +28,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   scoreCommand,
   exportCommand,
   embedCommand,
+  tuneCommand,
   doctor,
   setupAdapter,
 ];
