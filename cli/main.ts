@@ -1,4 +1,5 @@
 import { Command, CommanderError } from "commander";
+import { benchCommand } from "./commands/bench.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctor } from "./commands/doctor.ts";
 import { embedCommand } from "./commands/embed.ts";
@@ -7,6 +8,7 @@ import { exportCommand } from "./commands/export.ts";
 import { generateCommand } from "./commands/generate.ts";
 import { predictCommand } from "./commands/predict.ts";
 import { prepareCommand } from "./commands/prepare.ts";
+import { profileCommand } from "./commands/profile.ts";
 import { pullCommand } from "./commands/pull.ts";
 import { scoreCommand } from "./commands/score.ts";
 import { setupAdapter } from "./commands/setup_adapter.ts";
@@ -28,6 +30,8 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   scoreCommand,
   exportCommand,
   embedCommand,
+  profileCommand,
+  benchCommand,
   tuneCommand,
   doctor,
   setupAdapter,

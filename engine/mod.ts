@@ -41,6 +41,20 @@ export * from "./pack.ts";
 export * from "./pack_blocks.ts";
 export * from "./parameters.ts";
 export * from "./plan.ts";
+export * from "./profile/chrome_trace.ts";
+export { type Cost, type CostOptions, costOf } from "./profile/costs.ts";
+export {
+  type DispatchProfile,
+  groupDispatches,
+  type HostProfile,
+  type Phase,
+  type Profile,
+  type ProfileGroup,
+  ratesOf,
+  sumOf,
+} from "./profile/profile.ts";
+export { type ProfileOptions, profilePlan, type StepPlans } from "./profile/profiler.ts";
+export * from "./profile/roofline.ts";
 export { type Clock, type PlanTime, timePlan, type TimePlanOptions } from "./profile/time_plan.ts";
 export type { BufferPart } from "./readback.ts";
 export * from "./segments.ts";

@@ -34,6 +34,13 @@ export { addSplits, type AddSplitsConstants } from "./linear_splits.wgsl.ts";
 export { matmulTiled, type MatmulTiledConstants } from "./linear_tiled.wgsl.ts";
 export * from "./pair_log_probabilities.wgsl.ts";
 export * from "./rms_norm.wgsl.ts";
+export {
+  type FmaConstants,
+  type MatrixPeakConstants,
+  rooflineCopy,
+  rooflineFma,
+  rooflineMatrix,
+} from "./roofline.wgsl.ts";
 export * from "./rotary.wgsl.ts";
 export type { RowConstants } from "./rows.wgsl.ts";
 export * from "./scale.wgsl.ts";
