@@ -1,16 +1,19 @@
-import { type OpenedAdapter, openAdapter } from "../cli/platform/dawn.ts";
+import type { OpenedAdapter } from "../cli/platform/dawn.ts";
 import { Gpu } from "../engine/gpu.ts";
 import type { WeightDType } from "../engine/pack.ts";
 import { Tokenizer } from "../data/tokenizer/tokenizer.ts";
+import type { ExperimentOptions, ExperimentResult } from "./experiments/experiment.ts";
 import { GenerationClock, type SplitMs } from "./generation_clock.ts";
 import { type BenchModel, benchModels, randomPrompt } from "./generation_models.ts";
 import { DOPPLER_RECORDED, generationPeers, type Peer } from "./generation_peers.ts";
 import { klDivergence, nextTokenDistributions, perplexity } from "./generation_quality.ts";
 import { BATCH_ROWS, GenerationSpeed, PROMPT_LENGTHS, type RoundMs } from "./generation_speed.ts";
-import { formatRow, peerRow, printTable } from "./generation_table.ts";
+import { formatRow, generationTable, peerRow } from "./generation_table.ts";
 import type { PeerRound } from "./peers/generation.ts";
-import { versionsIn, writeResult } from "./result_file.ts";
-import { median } from "./statistics.ts";
+import { rowsSvg } from "./report/bar_chart.ts";
+import { type BenchRow, rowOf } from "./report/row.ts";
+import { versionsIn } from "./result_file.ts";
+import { median } from "./report/statistics.ts";
 
 const FORMATS = ["f32", "f16", "bf16", "int8", "int4"] as const satisfies WeightDType[];
 const ROUNDS = 3;
@@ -45,28 +48,43 @@ export interface PeerResult {
 
 /**
  * Measures generation: speed in every format of weights, what each costs in perplexity, and peers.
- * Rounds alternate between formats and peers. Prints a table and writes a file of results.
+ * Rounds alternate between formats and peers.
  */
-export async function benchGeneration({ withPeers }: { readonly withPeers: boolean }) {
-  const opened = await openAdapter();
-  print(opened.line);
+export async function generationExperiment(
+  opened: OpenedAdapter,
+  { peers: withPeers, subtitle }: ExperimentOptions,
+): Promise<ExperimentResult> {
   const gpu = await Gpu.open(opened.adapter);
   const clock = new GenerationClock(gpu);
   const models = await benchModels();
   const peers = withPeers ? await generationPeers(models) : [];
   const results: Record<string, object> = {};
+  const title = "Generation in every format of weights";
+  const sections: string[] = [`# ${title}\n\n${subtitle}\n`];
+  const bars: BenchRow[] = [];
   for (const model of models) {
     const { formats, peerResults } = await benchModel(gpu, model, { clock, peers });
     results[model.name] = { config: model.stored.config, formats, peers: peerResults };
     const rows = Object.entries(formats).map(([name, result]) => formatRow(name, result));
     for (const [name, result] of Object.entries(peerResults)) rows.push(peerRow(name, result));
-    print(`\n${model.name}`);
-    printTable(rows);
-    sayRatio(model, formats, peerResults);
+    sections.push(
+      `## ${model.name}\n`,
+      generationTable(rows),
+      ...ratios(model, formats, peerResults),
+    );
+    for (const [dtype, { rounds }] of Object.entries(formats)) {
+      const id = `decode ${dtype} ${model.name}`;
+      const times = { rounds: rounds.map(({ decode }) => decode), clock: "wall" } as const;
+      bars.push(rowOf({ id, group: "decode", shape: "a step of 1 row", dtype }, times));
+    }
   }
   gpu.destroy();
-  const file = writeGeneration(opened, { results, withPeers });
-  print(`\nwrote ${file}`);
+  const versions = withPeers ? { peers: versionsIn("bench/peers/package.json") } : {};
+  return {
+    body: { ...versions, dopplerRecorded: DOPPLER_RECORDED, models: results },
+    markdown: sections.join("\n"),
+    images: { svg: rowsSvg(bars, { title, subtitle }) },
+  };
 }
 
 async function benchModel(
@@ -161,31 +179,24 @@ function byLength(value: (index: number, length: number) => number): Record<stri
   return Object.fromEntries(PROMPT_LENGTHS.map((length, i) => [`${length}`, value(i, length)]));
 }
 
-/** Says how many times faster decoding is than doppler's, measured now or recorded. */
-function sayRatio(
+/** How many times faster decoding is than doppler's, measured now or recorded. */
+function ratios(
   { text }: BenchModel,
   formats: Readonly<Record<string, FormatResult>>,
   peers: Readonly<Record<string, PeerResult>>,
-): void {
-  if (text === undefined) return;
+): string[] {
+  if (text === undefined) return [];
   const own = formats["f32"]!.decodeTokensPerSecond;
   const measured = Object.entries(peers).find(([name]) => name.startsWith("doppler"));
   const rate = measured?.[1].decodeTokensPerSecond;
-  if (rate !== undefined) print(`  decode f32: ${(own / rate).toFixed(1)} times doppler's`);
   const { tokensPerSecond, note } = DOPPLER_RECORDED;
   const ratio = (own / tokensPerSecond).toFixed(1);
-  print(`  decode f32: ${ratio} times doppler's ${tokensPerSecond} tokens/s (${note})`);
-}
-
-function writeGeneration(
-  opened: OpenedAdapter,
-  { results, withPeers }: { readonly results: object; readonly withPeers: boolean },
-): string {
-  const versions = withPeers ? { peers: versionsIn("bench/peers/package.json") } : {};
-  const body = { ...versions, dopplerRecorded: DOPPLER_RECORDED, models: results };
-  return writeResult({ prefix: "generation-", opened, body });
+  return [
+    ...(rate === undefined ? [] : [`- decode f32: ${(own / rate).toFixed(1)} times doppler's`]),
+    `- decode f32: ${ratio} times doppler's ${tokensPerSecond} tokens/s (${note})\n`,
+  ];
 }
 
 function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+  process.stderr.write(`${text}\n`);
 }

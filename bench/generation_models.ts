@@ -33,7 +33,8 @@ export interface BenchModel {
 
 /** The models of the benchmark; the trained one only where `../shared/fixtures` is. */
 export async function benchModels(): Promise<BenchModel[]> {
-  const random = { name: "random 15M", stored: randomModel(RANDOM_15M) };
+  const randomName = "random 15M";
+  const random = { name: randomName, stored: randomModel(RANDOM_15M, randomName) };
   if (!existsSync(STORIES)) return [random];
   const source = async (name: string) =>
     bytesSource(new Uint8Array(await readFile(new URL(name, STORIES))), name);
@@ -43,7 +44,7 @@ export async function benchModels(): Promise<BenchModel[]> {
 }
 
 /** A model whose weights are drawn when they are read; nothing is on disk. */
-function randomModel(config: ModelConfig): StoredModel {
+export function randomModel(config: ModelConfig, name: string): StoredModel {
   const initialize = randomInitializer(1);
   const weights = new Map<string, StoredWeight>();
   for (const { label, shape } of weightShapes(config)) {
@@ -55,7 +56,7 @@ function randomModel(config: ModelConfig): StoredModel {
     };
     weights.set(label, { dtype: "F32", shape, read });
   }
-  return { name: "random 15M", config, weights };
+  return { name, config, weights };
 }
 
 /** Tokens of a prompt, the same in every run; the first 259 are marks and bytes. */

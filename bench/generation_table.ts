@@ -1,19 +1,21 @@
 import type { FormatResult, PeerResult } from "./generation.ts";
+import { table } from "./report/markdown.ts";
 
-const HEAD = ["weights", "MB", "load ms", "cold ms", "first 64", "prefill 64", "256"].concat([
-  "decode",
-  "batch 8",
-  "submit",
-  "wait",
-  "host",
+const HEAD = [
+  "weights",
+  "MB",
+  "load ms",
+  "cold 1st token ms",
+  "64 tokens ms",
+  "prefill 64 tokens/s",
+  "prefill 256 tokens/s",
+  "decode tokens/s",
+  "8 rows tokens/s",
+  "submit ms/token",
+  "wait ms/token",
+  "host ms/token",
   "quality",
-]);
-const UNITS = ["", "", "", "1st token", "ms", "tokens/s", "", "tokens/s", "tokens/s"].concat([
-  "ms/token",
-  "",
-  "",
-  "",
-]);
+];
 
 const rate = (tokensPerSecond: number | undefined): string => tokensPerSecond?.toFixed(0) ?? "-";
 
@@ -48,14 +50,7 @@ export function peerRow(name: string, result: PeerResult): readonly string[] {
   return [...begin, ...prefills, rate(decodeTokensPerSecond), ...unknown];
 }
 
-/** Prints rows below their heads. */
-export function printTable(rows: readonly (readonly string[])[]): void {
-  const lines = [HEAD, UNITS, ...rows];
-  const widths = HEAD.map((_, i) => Math.max(...lines.map((line) => line[i]!.length)));
-  for (const line of lines) {
-    const cells = line.map((cell, i) =>
-      i === 0 || i === HEAD.length - 1 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!),
-    );
-    process.stdout.write(`  ${cells.join("  ").trimEnd()}\n`);
-  }
+/** Rows below their heads. */
+export function generationTable(rows: readonly (readonly string[])[]): string {
+  return table(HEAD, rows);
 }

@@ -1,99 +1,110 @@
 /**
- * `npm run bench`: the figures of the README, measured on this machine.
+ * `npm run bench`: measures this machine's adapter; see docs/benchmarks.md.
  *
- *     npm run bench                 training step and title scoring
- *     npm run bench -- --peers      the same beside other WebGPU engines, interleaved
- *     npm run bench -- --generation [--peers]   loading, prefill and decoding in every format
- *
- * Prints a table and writes `bench/results/<adapter>-<date>.json`, or `generation-` before it.
+ * Prints tables and writes `bench/results/bench-<adapter>-<date>.json`, with `.md` and `.svg`.
  */
-import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
+import { argv, exit, stderr, stdout } from "node:process";
 import { openAdapter } from "../cli/platform/dawn.ts";
-import { Gpu } from "../engine/gpu.ts";
-import { benchGeneration } from "./generation.ts";
-import type { Measured } from "./peers/measure.ts";
-import { writeResult } from "./result_file.ts";
-import { SMALL_GPT_BATCH } from "./small_gpt.ts";
-import { median } from "./statistics.ts";
-import { measureTitleScoring } from "./title_scoring.ts";
+import { EXPERIMENTS } from "./experiments/mod.ts";
+import { type BenchOptions, parseOptions, USAGE } from "./options.ts";
+import { readResult } from "./read_result.ts";
+import { rowsSvg } from "./report/bar_chart.ts";
+import { type Comparable, comparisonMarkdown } from "./report/compare.ts";
+import { rowsMarkdown } from "./report/markdown.ts";
+import { originLine } from "./report/provenance.ts";
+import { provenanceOf, writeResult } from "./result_file.ts";
+import { runSuite } from "./suite/suite.ts";
 
-const ROUNDS = 3;
-const NUM_TOKENS = SMALL_GPT_BATCH.numRows * SMALL_GPT_BATCH.seqLen;
-
-/** Scripts that take the small GPT's training step, by engine. */
-const ENGINES = { tenure: "bench/small_gpt_run.ts", "jax-js": "bench/peers/jax_small_gpt.ts" };
-
-const withPeers = process.argv.includes("--peers");
-if (withPeers && !existsSync("bench/peers/node_modules")) {
-  fail("Cannot run peers: they must be installed, run: npm --prefix bench/peers install");
+try {
+  exit(await main(parseOptions(argv.slice(2))));
+} catch (error) {
+  stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  exit(1);
 }
-if (process.argv.includes("--generation")) {
-  await benchGeneration({ withPeers });
-  process.exit(0);
-}
-const opened = await openAdapter();
-print(opened.line);
 
-const engines = Object.entries(ENGINES).filter(([name]) => withPeers || name === "tenure");
-const runs = new Map(engines.map(([name]) => [name, [] as Measured[]]));
-for (let round = 1; round <= ROUNDS; round++) {
-  for (const [name, script] of engines) {
-    const output = execFileSync(process.execPath, ["--import", "tsx", script], {
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "ignore"],
-    });
-    const measured = JSON.parse(output.trim().split("\n").at(-1)!) as Measured;
-    if (!(measured.error <= 1e-5)) {
-      fail(
-        `Cannot compare ${name}: its losses must match the reference, got an error of ${measured.error}`,
-      );
-    }
-    runs.get(name)!.push(measured);
-    print(`  round ${round}/${ROUNDS} ${name}: ${tokensPerSecond([measured]).toFixed(0)} tokens/s`);
+/** Does what was asked for; returns the exit code. */
+async function main(options: BenchOptions): Promise<number> {
+  const { help, compare, experiment } = options;
+  if (help) {
+    print(USAGE.replace("EXPERIMENTS", Object.keys(EXPERIMENTS).join(", ")));
+    return 0;
   }
+  const [before, after] = compare.map(readResult);
+  if (before !== undefined && after !== undefined) {
+    print(comparisonMarkdown(before, after));
+    return 0;
+  }
+  return experiment === undefined ? suite(options, before) : runExperiment(experiment, options);
 }
 
-const trainingStep = Object.fromEntries(
-  [...runs].map(([name, measured]) => [
-    name,
-    {
-      tokensPerSecond: tokensPerSecond(measured),
-      firstStepMs: median(measured.map(({ firstStepMs }) => firstStepMs)),
-      error: Math.max(...measured.map(({ error }) => error)),
-      rounds: measured,
-    },
-  ]),
-);
-const gpu = await Gpu.open(opened.adapter);
-const titleScoring = await measureTitleScoring(gpu);
-
-print("\ntraining step of the small GPT (0.9M parameters, 1,024 tokens, f32)");
-for (const [name, { tokensPerSecond: rate, firstStepMs, error }] of Object.entries(trainingStep)) {
-  const first = (firstStepMs / 1000).toFixed(1);
-  print(
-    `  ${name.padEnd(8)} ${rate.toFixed(0).padStart(6)} tokens/s   first step ${first} s   loss error ${error.toExponential(1)}`,
-  );
+async function suite(options: BenchOptions, before: Comparable | undefined): Promise<number> {
+  const { quick, peers, only, scale, output } = options;
+  const opened = await openAdapter();
+  stderr.write(`${opened.line}\n`);
+  const { features, ...found } = await runSuite(opened, {
+    isQuick: quick,
+    ...(only !== undefined && { only }),
+    ...(scale !== undefined && { scale }),
+  });
+  const sideBySide = peers ? await besidePeers(options) : undefined;
+  const provenance = provenanceOf({ opened, features });
+  const body = { ...found, ...(sideBySide !== undefined && { sideBySide }) };
+  const subtitle = originLine(provenance);
+  const missing = found.failures.map(({ message }) => `- ${message}\n`).join("");
+  const markdown = `# Benchmarks\n\n${subtitle}\n\n${rowsMarkdown(found.rows)}${missing && `\n## Missing\n\n${missing}`}`;
+  const file = writeResult({
+    prefix: quick ? "quick-" : "bench-",
+    opened,
+    features,
+    body,
+    ...(output !== undefined && { output }),
+    beside: { md: markdown, svg: rowsSvg(found.rows, { title: "Benchmarks", subtitle }) },
+  });
+  print(markdown);
+  if (before !== undefined) print(comparisonMarkdown(before, { ...provenance, ...body }));
+  stderr.write(`wrote ${file}, with .md and .svg beside it\n`);
+  return found.failures.length === 0 ? 0 : 1;
 }
-const { onePassMs, oneByOneMs, ratio, error, promptTokens, treeNodes } = titleScoring;
-print(`\nall titles after a prompt of ${promptTokens} tokens (${treeNodes} nodes)`);
-print(
-  `  one pass ${onePassMs.toFixed(0)} ms   one by one ${oneByOneMs.toFixed(0)} ms   ${ratio.toFixed(1)} times faster   error ${error.toExponential(1)}`,
-);
 
-const file = writeResult({ opened, body: { trainingStep, titleScoring } });
-print(`\nwrote ${file}`);
-process.exit(0);
+async function runExperiment(name: string, options: BenchOptions): Promise<number> {
+  const experiment = EXPERIMENTS[name];
+  if (experiment === undefined) {
+    const known = Object.keys(EXPERIMENTS).join(", ");
+    throw new RangeError(`Cannot run an experiment: it must be one of ${known}, got "${name}"`);
+  }
+  const opened = await openAdapter();
+  stderr.write(`${opened.line}\n`);
+  const subtitle = originLine(provenanceOf({ opened }));
+  const { body, markdown, images } = await experiment(opened, { ...options, subtitle });
+  const file = writeResult({
+    prefix: `${name}-`,
+    opened,
+    body,
+    ...(options.output !== undefined && { output: options.output }),
+    beside: { md: markdown, ...images },
+  });
+  print(markdown);
+  stderr.write(`wrote ${file}, with .md and .svg beside it\n`);
+  return 0;
+}
 
-function tokensPerSecond(measured: readonly Measured[]): number {
-  return (1000 * NUM_TOKENS) / median(measured.map(({ stepsMs }) => median(stepsMs)));
+/** What the module that runs other engines offers. */
+interface SideBySide {
+  readonly sideBySide: (options: BenchOptions) => Promise<object>;
+}
+
+async function besidePeers(options: BenchOptions): Promise<object> {
+  const file = new URL("./side_by_side.ts", import.meta.url);
+  if (!existsSync(file) || !existsSync(new URL("./peers/node_modules", import.meta.url))) {
+    throw new RangeError(
+      "Cannot run peers: they must be installed, run: npm --prefix bench/peers install",
+    );
+  }
+  const { sideBySide } = (await import(file.href)) as SideBySide;
+  return sideBySide(options);
 }
 
 function print(text: string): void {
-  process.stdout.write(`${text}\n`);
-}
-
-function fail(message: string): never {
-  process.stderr.write(`${message}\n`);
-  process.exit(1);
+  stdout.write(`${text}\n`);
 }

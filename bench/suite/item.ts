@@ -1,0 +1,37 @@
+import type { Gpu } from "../../engine/gpu.ts";
+import type { Scale } from "../cases/mod.ts";
+import type { BenchRow, LimitMs } from "../report/row.ts";
+
+/** How thoroughly rows are measured. */
+export interface Thoroughness {
+  /** Measurements of each row. */
+  readonly rounds: number;
+  /** Least time of a measurement on the device, ms. */
+  readonly minMs: number;
+  /** No round of a row begins later than this after its first, ms. */
+  readonly maxMs: number;
+}
+
+/** What is there to measure with. */
+export interface BenchContext {
+  readonly gpu: Gpu;
+  readonly scale: Scale;
+  readonly isQuick: boolean;
+  readonly effort: Thoroughness;
+  /** The adapter's own limit, where it was measured. */
+  readonly limitMs: LimitMs;
+  /** Whether a row was asked for. */
+  readonly wants: (id: string) => boolean;
+}
+
+/** Some rows that are measured together, since they share what is costly to make. */
+export interface BenchItem {
+  readonly ids: readonly string[];
+  /** Measures the rows that the context wants. */
+  readonly run: (context: BenchContext) => Promise<readonly BenchRow[]>;
+}
+
+/** A row could not be trusted: what it computes is wrong. */
+export class WrongResultError extends Error {
+  override readonly name = "WrongResultError";
+}

@@ -1,0 +1,122 @@
+import { Gpu } from "../../engine/gpu.ts";
+import { limitMs, measureRoofline, type MeasuredRoofline } from "../../engine/profile/roofline.ts";
+import type { OpenedAdapter } from "../../cli/platform/dawn.ts";
+import { formatDuration, Progress } from "../../cli/run/progress.ts";
+import type { Scale } from "../cases/mod.ts";
+import { formatNumber, formatShare } from "../report/format.ts";
+import type { BenchRow, LimitMs } from "../report/row.ts";
+import { generationItems } from "./generation_items.ts";
+import { type BenchContext, type BenchItem, type Thoroughness, WrongResultError } from "./item.ts";
+import { kernelItems } from "./kernel_items.ts";
+import { titleItems } from "./title_items.ts";
+import { trainItems } from "./train_items.ts";
+
+/** What a run measures. */
+export interface SuiteOptions {
+  /** Sizes. @default {"full" on a GPU, "small" on a software adapter} */
+  readonly scale?: Scale;
+  /** A few cases of every group, and fewer rounds. @default {false} */
+  readonly isQuick?: boolean;
+  /** Rows whose names match. @default {all} */
+  readonly only?: RegExp;
+}
+
+/** What a run found. */
+export interface SuiteResult {
+  readonly options: { readonly scale: Scale; readonly quick: boolean; readonly only?: string };
+  /** The adapter's own ceilings, as our kernels reach them. */
+  readonly roofline: MeasuredRoofline;
+  readonly rows: readonly BenchRow[];
+  /** Rows that are missing, and why. */
+  readonly failures: readonly { readonly id: string; readonly message: string }[];
+}
+
+const THOROUGH: Thoroughness = { rounds: 9, minMs: 20, maxMs: 5000 };
+const QUICK: Thoroughness = { rounds: 5, minMs: 5, maxMs: 1000 };
+
+/** Share of the roofline's own work that is enough on a software adapter, and in a hurry. */
+const ROOFLINE_SCALE = { small: 0.1, full: 1 } as const;
+
+/**
+ * Measures kernels, training, prefill, decoding, titles and loading on an adapter. Every row is
+ * checked first; a row that is wrong or does not fit is a failure, and the run goes on.
+ *
+ * @param opened A fresh adapter; its device is opened and closed here.
+ * @param options What to measure.
+ */
+export async function runSuite(
+  opened: OpenedAdapter,
+  options: SuiteOptions = {},
+): Promise<SuiteResult & { readonly features: readonly string[] }> {
+  const { isQuick = false, only } = options;
+  const { scale = opened.kind === "gpu" ? "full" : "small" } = options;
+  const gpu = await Gpu.open(opened.adapter);
+  const progress = new Progress();
+  try {
+    const wants = (id: string) => only === undefined || only.test(id);
+    const items = (await allItems(scale, isQuick)).filter(({ ids }) => ids.some(wants));
+    progress.line(`${items.length} items; measuring the adapter's limits first`);
+    const effort = isQuick ? QUICK : THOROUGH;
+    const roofline = await measureRoofline(gpu, { scale: ROOFLINE_SCALE[scale] });
+    const limit: LimitMs = ({ dtype, ...work }) =>
+      limitMs(roofline, { ...work, halves: dtype === "f16" });
+    const context = { gpu, scale, isQuick, effort, limitMs: limit, wants };
+    const { rows, failures } = await runItems(items, context, progress);
+    const said = { scale, quick: isQuick, ...(only !== undefined && { only: only.source }) };
+    return {
+      options: said,
+      roofline,
+      rows,
+      failures,
+      features: [...gpu.device.features].toSorted(),
+    };
+  } finally {
+    progress.clear();
+    gpu.destroy();
+  }
+}
+
+async function allItems(scale: Scale, isQuick: boolean): Promise<BenchItem[]> {
+  return [
+    ...kernelItems(scale, isQuick),
+    ...trainItems(scale),
+    ...(await generationItems(scale, isQuick)),
+    ...titleItems(isQuick),
+  ];
+}
+
+async function runItems(
+  items: readonly BenchItem[],
+  context: BenchContext,
+  progress: Progress,
+): Promise<Pick<SuiteResult, "rows" | "failures">> {
+  const rows: BenchRow[] = [];
+  const failures: { readonly id: string; readonly message: string }[] = [];
+  const begin = performance.now();
+  for (const [index, item] of items.entries()) {
+    progress.update(() => {
+      const spentMs = performance.now() - begin;
+      const left =
+        index === 0 ? "" : ` · ${formatDuration((spentMs / index) * (items.length - index))} left`;
+      return `${index + 1}/${items.length}${left} · ${item.ids[0]}`;
+    });
+    try {
+      for (const row of await item.run(context)) {
+        rows.push(row);
+        progress.line(`  ${lineOf(row)}`);
+      }
+    } catch (error) {
+      context.gpu.check(); // nothing can be measured on a lost device
+      if (!(error instanceof WrongResultError || error instanceof RangeError)) throw error;
+      failures.push({ id: item.ids[0]!, message: error.message });
+      progress.line(`  ${error.message}`);
+    }
+  }
+  return { rows, failures };
+}
+
+function lineOf({ id, ms, limitShare, tokensPerSecond }: BenchRow): string {
+  const rate = tokensPerSecond === undefined ? "" : `, ${formatNumber(tokensPerSecond)} tokens/s`;
+  const share = limitShare === undefined ? "" : `, ${formatShare(limitShare)} of the limit`;
+  return `${id}: ${formatNumber(ms)} ms${rate}${share}`;
+}
