@@ -31,8 +31,6 @@ export interface FewRowsProblem {
 
 /** One dispatch of few rows: what is fused, and the tensors by name of the kernel's buffers. */
 export interface FewRowsProduct {
-  /** Shown in plans. */
-  readonly name: string;
   readonly constants: Omit<FusedConstants, "alignment" | "tileRows">;
   readonly numRows: number;
   readonly depth: number;
@@ -61,7 +59,6 @@ export const fewRows: Tunable<FewRowsProblem> = {
     const { weight, depth, numColumns, gated, norm } = problem;
     const results = gated ? numColumns[0]! : numColumns.reduce((sum, count) => sum + count, 0);
     dispatchFewRows(tape, {
-      name: "fewRows",
       constants: {
         ...{ weight, gated, norm, matrices: numColumns.length, activation: "none" },
         ...{ shift: false, bias: false, residual: false, accumulate: false },
@@ -84,7 +81,7 @@ export const fewRows: Tunable<FewRowsProblem> = {
 
 /** Records one dispatch of up to {@linkcode MOST_FEW_ROWS} rows. */
 export function dispatchFewRows(tape: Tape, product: FewRowsProduct): void {
-  const { numRows, depth, numColumns, constants: fused, buffers, eps = 0, name } = product;
+  const { numRows, depth, numColumns, constants: fused, buffers, eps = 0 } = product;
   const { weight, gated, norm, matrices } = fused;
   const choice = tape.choose(fewRows, { weight, depth, numColumns, gated, norm });
   const width = numColumns[0]!;
@@ -109,7 +106,7 @@ export function dispatchFewRows(tape: Tape, product: FewRowsProduct): void {
     const tileColumns = Number(choice["columns"]);
     const flat = { ...constants, tileColumns, workgroupSize, subgroupSize };
     const columns = workgroupSize * tileColumns;
-    tape.dispatch(fusedKernel(flat, { name: `${name}Flat`, code: fusedFlatCode }), {
+    tape.dispatch(fusedKernel(flat, { name: "fusedProjectionFlat", code: fusedFlatCode }), {
       ...{ constants: flat, params, buffers },
       workgroups: fusedWorkgroups(flat, { numRows, numColumns, columns }),
     });
@@ -123,7 +120,7 @@ export function dispatchFewRows(tape: Tape, product: FewRowsProduct): void {
     subgroupSize: choice["subgroups"] === true ? tape.subgroupSize : 0,
     vectors: vectors.every((rest) => rest === 0),
   });
-  tape.dispatch(fusedKernel(tiled, { name: `${name}Tiled`, code: fusedTiledCode }), {
+  tape.dispatch(fusedKernel(tiled, { name: "fusedProjectionTiled", code: fusedTiledCode }), {
     ...{ constants: tiled, params, buffers },
     workgroups: fusedWorkgroups(tiled, { numRows, numColumns, columns: columnsOf(tiled) }),
   });

@@ -72,7 +72,6 @@ export function fusedProjection(tape: Tape, fused: FusedProjection): Tensor {
   const named = (name: string, tensors: readonly (Tensor | undefined)[]) =>
     Object.fromEntries(tensors.map((tensor, m) => [`${name}${m}`, tensor!]));
   dispatchFewRows(tape, {
-    name: gated ? "projectGated" : by.length > 1 ? "projectBeside" : "project",
     constants: {
       weight: first.weight.dtype as WeightStorage,
       ...{ gated, bias, matrices: by.length, accumulate: false },

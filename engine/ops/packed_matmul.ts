@@ -1,12 +1,9 @@
-import {
-  FEW_ROWS,
-  packedFewRowsNn,
-  packedFewRowsNt,
-} from "../../shaders/packed_matmul_few_rows.wgsl.ts";
+import { FEW_ROWS, packedFewRowsNn } from "../../shaders/packed_matmul_few_rows.wgsl.ts";
 import { packedMatmulNnFlat, packedMatmulNtFlat } from "../../shaders/packed_matmul_flat.wgsl.ts";
 import { PACKED_TILE, packedMatmulTiled } from "../../shaders/packed_matmul_tiled.wgsl.ts";
 import { alignmentOf, RUN, type WeightStorage } from "../../shaders/packed.wgsl.ts";
 import type { Tape } from "../tape.ts";
+import { dispatchFewRows, MOST_FEW_ROWS } from "./few_rows.ts";
 import { describe, type Tensor } from "../tensor.ts";
 import { type MatmulOperands, type MatmulParams, matmulParams } from "./matmul_params.ts";
 
@@ -21,8 +18,7 @@ const FLAT_ROWS = 8;
 const FLAT_COLUMNS = { f32: 2, f16: 4, bf16: 4, int8: 4, int4: 4 } as const;
 const FLAT_LANES = 8;
 
-/** Rows up to which a kernel that reads weights side by side is the faster one, f32 ones too. */
-export const MOST_FEW_ROWS = 8;
+export { MOST_FEW_ROWS };
 
 /** What one product has in common whatever its kernel. */
 interface Product {
@@ -44,7 +40,7 @@ interface Product {
  *
  * Weights are unpacked to f32 as they are read, and products are summed in f32: in the flat variant
  * in ascending order, so that a row gives the same bits in any batch; in the tiled variant so from
- * nine rows on, and for fewer in a tree, the same for each row.
+ * nine rows on, and for fewer in a tree or a subgroup, the same for each row.
  *
  * @param tape Where to record.
  * @param layout Which operand is transposed.
@@ -74,8 +70,10 @@ export function packedMatmul(
   }
   const product = { constants, params, buffers: { a, b, bias: bias ?? a, c } };
   if (tape.variant === "flat") dispatchFlat(tape, layout, product);
-  else if (params.numRows <= MOST_FEW_ROWS) dispatchFewRows(tape, layout, product);
-  else dispatchTiled(tape, layout, product);
+  else if (params.numRows <= MOST_FEW_ROWS) {
+    if (layout === "nt") recordFewRowsNt(tape, product);
+    else recordFewRowsNn(tape, product);
+  } else dispatchTiled(tape, layout, product);
 }
 
 /**
@@ -133,13 +131,26 @@ function dispatchTiled(tape: Tape, layout: PackedLayout, product: Product): void
   });
 }
 
-function dispatchFewRows(tape: Tape, layout: PackedLayout, product: Product): void {
+function recordFewRowsNt(tape: Tape, { constants, params, buffers }: Product): void {
+  const { numRows, numColumns, depth, ...window } = params;
+  const { weight, accumulate, bias } = constants;
+  dispatchFewRows(tape, {
+    constants: {
+      ...{ weight, accumulate, bias, matrices: 1, gated: false, residual: false },
+      ...{ norm: "none", shift: false, activation: "none" },
+    },
+    ...{ numRows, depth, numColumns: [numColumns], window },
+    buffers: { x: buffers.a, w0: buffers.b, ...(bias && { bias0: buffers.bias }), y: buffers.c },
+  });
+}
+
+function recordFewRowsNn(tape: Tape, product: Product): void {
   const { numRows, numColumns } = product.params;
-  const tileRows = powerOfTwo(numRows, FEW_ROWS[layout].rows);
-  tape.dispatch(layout === "nt" ? packedFewRowsNt : packedFewRowsNn, {
+  const tileRows = powerOfTwo(numRows, FEW_ROWS.rows);
+  tape.dispatch(packedFewRowsNn, {
     ...product,
     constants: { ...product.constants, tileRows },
-    workgroups: Math.ceil(numRows / tileRows) * Math.ceil(numColumns / FEW_ROWS[layout].columns),
+    workgroups: Math.ceil(numRows / tileRows) * Math.ceil(numColumns / FEW_ROWS.columns),
   });
 }
 

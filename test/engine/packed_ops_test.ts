@@ -64,8 +64,8 @@ for (const variant of ["flat", "tiled"] satisfies Variant[]) {
         const y = linear(tape, x, weight.tensor, bias);
         tape.backward(y, gpu.tensor(y.shape, { label: "dy", values: dy }), [x]);
         const gradient = tape.gradient(x);
-        const products = tape.dispatches.filter(
-          ({ buffers: { b } }) => b !== undefined && rootOf(b) === weight.tensor,
+        const products = tape.dispatches.filter(({ buffers }) =>
+          [buffers["b"], buffers["w0"]].some((b) => b && rootOf(b) === weight.tensor),
         );
         assert.equal(products.length, 2 * numParts, "each part makes y, and dx");
         const plan = await new Plan(gpu, tape, { keep: [y, gradient] }).compile();

@@ -151,7 +151,7 @@ for (const variant of VARIANTS) {
         op: () => (tape, t) => linear(tape, add(tape, t.x, t.x), t.weight, t.bias),
       });
       // Few rows meet the weight in a kernel of their own.
-      const forward = variant === "flat" ? "packedMatmulNtFlat" : "packedFewRowsNt";
+      const forward = variant === "flat" ? "packedMatmulNtFlat" : "fusedProjectionTiled";
       const products = ({ count }: typeof split) => count(matmul) + count(forward);
       assert.equal(products(plain), 3);
       assert.equal(products(split), 3 * numParts);
