@@ -195,12 +195,12 @@ function recordSplits(tape: Tape, product: Product, chosen: TiledChoice): void {
 }
 
 /** Binds what the kernel reads anyway where it reads neither bias nor residual. */
-function unread({ a, b }: Product["buffers"]) {
+export function unread({ a, b }: Product["buffers"]) {
   return { a, b, bias: b, residual: b };
 }
 
 /** Records the sum of parts, and the epilogue. */
-function addParts(tape: Tape, product: Product, sums: Tensor): void {
+export function addParts(tape: Tape, product: Product, sums: Tensor): void {
   const { problem, epilogue, params, buffers } = product;
   const { bias, residual, c } = buffers;
   const { storage, ...rest } = epilogue;

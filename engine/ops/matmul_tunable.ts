@@ -1,12 +1,13 @@
 import type { MatmulFamily, MatmulProblem, Product } from "./matmul_family.ts";
 import { powerOfTwo } from "./matmul_family.ts";
 import { flatProducts } from "./matmul_flat.ts";
+import { matrixProducts } from "./matmul_matrix.ts";
 import { tiledProducts } from "./matmul_tiled.ts";
 import type { Tape } from "../tape.ts";
 import type { Tunable } from "../tuning/tunable.ts";
 
 /** All ways to compute a product: the first that has candidates for a device gives its default. */
-const FAMILIES: readonly MatmulFamily[] = [flatProducts, tiledProducts];
+const FAMILIES: readonly MatmulFamily[] = [flatProducts, tiledProducts, matrixProducts];
 
 /** Matrix products of f32 and f16: tiles, splits of the depth, and kernels. */
 export const MATMUL: Tunable<MatmulProblem> = {
