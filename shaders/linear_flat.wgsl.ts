@@ -82,7 +82,7 @@ export const matmulFlat = kernel({
         ${each(step, (u) => each(tileRows, (r) => multiply(u, r)))}
       }
 
-      ${each(tileRows, (r) => `if (row + ${r}u < params.numRows) { ${storeRow(constants, r, (j) => sum(r, j))} }`)}
+      ${storeTile(constants, sum)}
     }`;
   },
 });
@@ -176,19 +176,23 @@ function loadsOfB({ layout, tileColumns, step, widths }: MatmulFlatConstants): L
   };
 }
 
-/** Stores one row of a lane's tile, as far as it lies within the product. */
-function storeRow(
-  { tileColumns, widths }: MatmulFlatConstants,
-  r: number,
-  sum: (column: number) => string,
+/**
+ * Stores a lane's tile, as far as it lies within the product. Columns come first: on a software
+ * adapter a condition that differs between lanes is the longer code.
+ */
+function storeTile(
+  { tileRows, tileColumns, widths }: MatmulFlatConstants,
+  sum: (row: number, column: number) => string,
 ): string {
   const width = widths.c;
-  return each(tileColumns / width, (i) => {
-    const value =
-      width === 1
-        ? sum(i)
-        : `vec4f(${[0, 1, 2, 3].map((component) => sum(4 * i + component)).join(", ")})`;
-    const column = `first + ${i * width}u`;
-    return `if (${column} < params.numColumns) { storeSum(part, row + ${r}u, ${column}, ${value}); }`;
-  });
+  const value = (r: number, i: number) =>
+    width === 1
+      ? sum(r, i)
+      : `vec4f(${[0, 1, 2, 3].map((component) => sum(r, 4 * i + component)).join(", ")})`;
+  return each(
+    tileColumns / width,
+    (i) => `if (first + ${i * width}u < params.numColumns) {
+        ${each(tileRows, (r) => `if (row + ${r}u < params.numRows) { storeSum(part, row + ${r}u, first + ${i * width}u, ${value(r, i)}); }`)}
+      }`,
+  );
 }

@@ -166,7 +166,7 @@ export function finishFunction(
 }
 
 const eachOf = (text: string): string =>
-  [..."xyzw"].map((component) => text.replace("#", component)).join(", ");
+  ["x", "y", "z", "w"].map((component) => text.replace("#", component)).join(", ");
 
 /**
  * WGSL statements that tell a workgroup its place: `part`, `row` and `column` of a tile of so many

@@ -1,6 +1,6 @@
 import type { Layout, ProductStorage } from "../../shaders/linear_product.wgsl.ts";
 import type { Tape } from "../tape.ts";
-import type { Tensor } from "../tensor.ts";
+import { sizeOf, type Tensor } from "../tensor.ts";
 import type { MatmulProblem } from "./matmul_family.ts";
 import {
   type Epilogue,
@@ -46,13 +46,18 @@ export function matmul(tape: Tape, layout: Layout, operands: ProductOperands): v
   const params = matmulParams(layout, operands);
   const { a, b, c, bias, accumulate = false } = operands;
   const isFloat32 = [a, c, bias ?? c].every(({ dtype }) => dtype === "f32");
-  const isDecoding = layout === "nt" && b.dtype === "f32" && params.numRows <= MOST_FEW_ROWS;
-  const isPlain = !hasEpilogue(operands);
-  if (isPlain && layout !== "tn" && isFloat32 && (isPacked(b, a) || isDecoding)) {
+  const isDecoding = layout === "nt" && isForFewRows(a, b);
+  if (!hasEpilogue(operands) && layout !== "tn" && isFloat32 && (isPacked(b, a) || isDecoding)) {
     packedMatmul(tape, layout, { ...operands, accumulate });
     return;
   }
   recordMatrices(tape, layout, { ...operands, params, batch: ALONE });
+}
+
+/** Whether the kernels of few rows multiply activations with an f32 weight faster than others. */
+export function isForFewRows(x: Tensor, weight: Tensor): boolean {
+  const numRows = sizeOf(x.shape) / (x.shape.at(-1) ?? 1);
+  return x.dtype === "f32" && weight.dtype === "f32" && numRows <= MOST_FEW_ROWS;
 }
 
 /** Whether more is done to a product than what all kernels do: a bias and accumulation. */

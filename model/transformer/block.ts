@@ -2,10 +2,9 @@ import { activation } from "../../engine/ops/activation.ts";
 import { add } from "../../engine/ops/add.ts";
 import { dropout } from "../../engine/ops/dropout.ts";
 import { layerNorm } from "../../engine/ops/layer_norm.ts";
-import { linear } from "../../engine/ops/linear.ts";
+import { linear, type LinearOptions } from "../../engine/ops/linear.ts";
 import { rmsNorm } from "../../engine/ops/rms_norm.ts";
 import { rotary } from "../../engine/ops/rotary.ts";
-import { scale } from "../../engine/ops/scale.ts";
 import { swiGlu } from "../../engine/ops/swi_glu.ts";
 import type { Tape } from "../../engine/tape.ts";
 import type { Tensor } from "../../engine/tensor.ts";
@@ -28,6 +27,11 @@ interface Place {
   readonly index: number;
 }
 
+/** A block's place, and what its last product adds to. */
+interface Sublayer extends Place {
+  readonly residual: Tensor | undefined;
+}
+
 /** Ids of dropout in the adapters of block `i` begin at (i + 1) · this, after those of sublayers. */
 const LORA_IDS = 2 ** 16;
 
@@ -36,10 +40,18 @@ export function recordBlock(scope: Scope, x: Tensor, place: Place): Tensor {
   const { tape, config } = scope;
   const { block, index } = place;
   const rate = config.dropout;
-  const attended = attention(scope, normalize(scope, x, block.attentionNorm), place);
-  const h = add(tape, x, drop(scope, attended, { rate, id: 1 + 2 * index }));
-  const changed = mlp(scope, normalize(scope, h, block.mlpNorm), place);
-  return add(tape, h, drop(scope, changed, { rate, id: 2 + 2 * index }));
+  // What is not dropped is added by the product that makes it.
+  const drops = scope.training && rate > 0;
+  const into = (residual: Tensor) => (drops ? undefined : residual);
+  const join = (residual: Tensor, change: Tensor, id: number) =>
+    drops ? add(tape, residual, drop(scope, change, { rate, id })) : change;
+  const attended = attention(scope, normalize(scope, x, block.attentionNorm), {
+    ...place,
+    residual: into(x),
+  });
+  const h = join(x, attended, 1 + 2 * index);
+  const changed = mlp(scope, normalize(scope, h, block.mlpNorm), { ...place, residual: into(h) });
+  return join(h, changed, 2 + 2 * index);
 }
 
 /** Normalizes as the model does. */
@@ -64,9 +76,8 @@ export function drop(
   return dropout(tape, x, { rate, randomness: inputs.randomness, id });
 }
 
-function attention(scope: Scope, x: Tensor, place: Place): Tensor {
+function attention(scope: Scope, x: Tensor, { block, index, residual }: Sublayer): Tensor {
   const { tape, inputs, config } = scope;
-  const { block, index } = place;
   const { numHeads, numKvHeads, headDim } = config;
   const q = rotate(
     scope,
@@ -76,7 +87,7 @@ function attention(scope: Scope, x: Tensor, place: Place): Tensor {
   const k = rotate(scope, affine(scope, x, { of: block.key, id: loraId(index, 1) }), block.keyNorm);
   const v = affine(scope, x, { of: block.value, id: loraId(index, 2) });
   const y = inputs.attend(tape, { q, k, v }, { index, numHeads, numKvHeads, headDim });
-  return affine(scope, y, { of: block.output, id: loraId(index, 3) });
+  return affine(scope, y, { of: block.output, id: loraId(index, 3), residual });
 }
 
 /** Queries or keys as they meet: normalized head by head where the model does so, then rotated. */
@@ -91,28 +102,32 @@ function rotate(scope: Scope, x: Tensor, norm: NormWeights | undefined): Tensor 
 }
 
 /** `down(silu(gate(x)) · up(x))`, or `down(f(up(x)))`. */
-function mlp(scope: Scope, x: Tensor, { block, index }: Place): Tensor {
+function mlp(scope: Scope, x: Tensor, { block, index, residual }: Sublayer): Tensor {
   const { tape, config } = scope;
   const { gate, up, down } = block;
-  const hidden = affine(scope, x, { of: up, id: loraId(index, 5) });
+  const ofUp = { of: up, id: loraId(index, 5) };
   const activated =
     config.mlp === "swiGlu"
-      ? swiGlu(tape, affine(scope, x, { of: gate!, id: loraId(index, 4) }), hidden)
-      : activation(tape, hidden, config.mlp);
-  return affine(scope, activated, { of: down, id: loraId(index, 6) });
+      ? swiGlu(tape, affine(scope, x, { of: gate!, id: loraId(index, 4) }), affine(scope, x, ofUp))
+      : affine(scope, x, { ...ofUp, activation: config.mlp });
+  return affine(scope, activated, { of: down, id: loraId(index, 6), residual });
 }
 
-/** `x · weightᵀ + bias`, and the adapter's `scale · (x · aᵀ) · bᵀ`. */
-function affine(
-  scope: Scope,
-  x: Tensor,
-  { of: { weight, bias, lora }, id }: { readonly of: LinearWeights; readonly id: number },
-): Tensor {
+/** A map of a block, its number among all, and what is done to its result. */
+interface Affine extends Pick<LinearOptions, "activation" | "residual"> {
+  readonly of: LinearWeights;
+  readonly id: number;
+}
+
+/** `f(x · weightᵀ + bias) + residual`, with the adapter's `scale · (x · aᵀ) · bᵀ` inside of `f`. */
+function affine(scope: Scope, x: Tensor, { of, id, activation: name, residual }: Affine): Tensor {
   const { tape } = scope;
-  const y = linear(tape, x, weight, bias);
-  if (lora === undefined) return y;
+  const { weight, bias, lora } = of;
+  if (lora === undefined) return linear(tape, x, weight, { bias, activation: name, residual });
+  const y = linear(tape, x, weight, { bias, residual });
   const low = linear(tape, drop(scope, x, { rate: lora.dropout, id }), lora.a);
-  return add(tape, y, linear(tape, scale(tape, low, lora.scale), lora.b));
+  const adapted = linear(tape, low, lora.b, { scale: lora.scale, residual: y });
+  return name === undefined ? adapted : activation(tape, adapted, name);
 }
 
 function loraId(index: number, which: number): number {
