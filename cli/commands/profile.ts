@@ -19,7 +19,7 @@ interface ProfileFlags extends DeviceFlags {
   readonly size?: string;
   readonly what: ProfiledWork;
   readonly rows: number;
-  readonly length: number;
+  readonly length?: number;
   readonly dtype: WeightDType;
   readonly checkpoint?: boolean;
   readonly runs: number;
@@ -42,7 +42,11 @@ export function profileCommand(program: Command): void {
     .addOption(choice("--size <name>", "sizes without a model", Object.keys(PROFILE_SIZES)))
     .addOption(choice("--what <work>", "what is run", PROFILED_WORK).default("train"))
     .option("--rows <n>", "rows of a batch, or texts side by side", count, 1)
-    .option("--length <n>", "tokens of a row; when decoding, those before it", count, 256)
+    .option(
+      "--length <n>",
+      "tokens of a row; when decoding, those before it (default: 256, or what the model takes)",
+      count,
+    )
     .addOption(
       choice(
         "--dtype <type>",
@@ -107,7 +111,7 @@ function requestOf(
     model,
     what,
     numRows: rows,
-    length,
+    ...(length !== undefined && { length }),
     dtype,
     checkpoint: checkpoint === true,
     runs,

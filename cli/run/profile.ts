@@ -4,12 +4,19 @@ import { profilePlan } from "../../engine/profile/profiler.ts";
 import { CliError, EXIT, failingAs } from "../platform/errors.ts";
 import { type DeviceOptions, type Kernels, withDevice } from "./device.ts";
 import { openModel } from "./load_model.ts";
-import { prepareSubject, type SubjectOptions } from "./profile_subject.ts";
+import {
+  checkSubject,
+  defaultLength,
+  prepareSubject,
+  type SubjectOptions,
+} from "./profile_subject.ts";
 import { PROFILE_SIZES, randomModel } from "./profile_sizes.ts";
 import type { Progress } from "./progress.ts";
 
 /** What to profile, and how thoroughly. */
-export interface ProfileRequest extends SubjectOptions {
+export interface ProfileRequest extends Omit<SubjectOptions, "length"> {
+  /** Tokens of a row. @default {256, or as many as the model takes} */
+  readonly length?: number;
   /** A model as the other commands take it; or one of {@linkcode PROFILE_SIZES}. */
   readonly model: { readonly path: string; readonly revision?: string } | { readonly size: string };
   readonly kernels: Kernels;
@@ -41,6 +48,9 @@ export async function profileModel(request: ProfileRequest): Promise<ProfiledMod
   const { model, kernels, device, runs, progress } = request;
   const stored =
     "size" in model ? randomModel(model.size, configOf(model.size)) : await openModel(model);
+  const length = request.length ?? defaultLength(stored, request.what);
+  const options = { ...request, length };
+  checkSubject(stored, options);
   return withDevice(
     kernels,
     async (gpu) => {
@@ -48,7 +58,7 @@ export async function profileModel(request: ProfileRequest): Promise<ProfiledMod
         ? await measureRoofline(gpu, { onRun: showing(progress) })
         : undefined;
       progress.update(() => `loading and compiling ${stored.name}`);
-      const subject = await failingAs(EXIT.device, () => prepareSubject(gpu, stored, request));
+      const subject = await failingAs(EXIT.device, () => prepareSubject(gpu, stored, options));
       const { plans, seenKeys, planMs, compileMs, loadMs, numTokens, numWeights } = subject;
       try {
         progress.update(() => `measuring ${runs} times each`);

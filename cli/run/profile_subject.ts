@@ -39,16 +39,16 @@ export interface Subject {
   readonly destroy: () => void;
 }
 
-/** Tokens that are read at a time when a prompt is. */
+/** Tokens that are read at a time when a prompt is, at most and at least. */
 const CHUNK = 256;
+const LEAST_CHUNK = 8;
 
-/** Loads a model onto a device and prepares its work. */
+/** Loads a model onto a device and prepares its work, which {@linkcode checkSubject} took. */
 export async function prepareSubject(
   gpu: Gpu,
   stored: StoredModel,
   options: SubjectOptions,
 ): Promise<Subject> {
-  check(stored, options);
   const { what, dtype } = options;
   const begin = performance.now();
   const isTrained = what === "train";
@@ -162,25 +162,36 @@ function drawBatch(vocabSize: number, numRows: number, seqLen: number): Batch {
   };
 }
 
-function check({ config, name }: StoredModel, { what, length, dtype }: SubjectOptions): void {
-  const most = what === "train" ? config.maxSeqLen : config.maxSeqLen - 1;
+/** Tokens of a row where nobody says how many: as many as fit, and at most a chunk. */
+export function defaultLength({ config }: StoredModel, what: ProfiledWork): number {
+  const most = Math.min(CHUNK, longestOf(config.maxSeqLen, what));
+  return what === "prefill" ? 2 ** Math.floor(Math.log2(most)) : most;
+}
+
+/** Generation needs a place for the token behind the text. */
+function longestOf(maxSeqLen: number, what: ProfiledWork): number {
+  return what === "train" ? maxSeqLen : maxSeqLen - 1;
+}
+
+/**
+ * Refuses what the model, or its plans, cannot do, before anything is loaded.
+ *
+ * @throws {CliError} With exit code 2.
+ */
+export function checkSubject({ config, name }: StoredModel, options: SubjectOptions): void {
+  const { what, length, dtype } = options;
+  const most = longestOf(config.maxSeqLen, what);
+  const refuse = (subject: string, must: string, got: number | string) =>
+    new CliError(EXIT.usage, `Cannot profile ${subject}: ${must}, got ${got}`);
   if (length > most) {
-    throw new CliError(
-      EXIT.usage,
-      `Cannot profile "${name}": --length must be at most ${most} for this model, got ${length}`,
-    );
+    throw refuse(`"${name}"`, `--length must be at most ${most} for this model`, length);
   }
   if (what === "train" && dtype !== "f32" && dtype !== "f16") {
-    throw new CliError(
-      EXIT.usage,
-      `Cannot profile training: --dtype must be f32 or f16, got ${dtype}`,
-    );
+    throw refuse("training", "--dtype must be f32 or f16", dtype);
   }
   const isChunk = length <= CHUNK ? Number.isInteger(Math.log2(length)) : length % CHUNK === 0;
-  if (what === "prefill" && !(isChunk && length >= 8)) {
-    throw new CliError(
-      EXIT.usage,
-      `Cannot profile prefill: --length must be a power of two from 8 to ${CHUNK}, or a multiple of ${CHUNK}, got ${length}`,
-    );
+  if (what === "prefill" && !(isChunk && length >= LEAST_CHUNK)) {
+    const must = `--length must be a power of two from ${LEAST_CHUNK} to ${CHUNK}, or a multiple of ${CHUNK}`;
+    throw refuse("prefill", must, length);
   }
 }
