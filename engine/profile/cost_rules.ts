@@ -191,6 +191,24 @@ export function cachedAttention(result: "y" | "sums"): CostRule {
   };
 }
 
+/** Queries and keys, normalized and rotated; keys and values put into a cache: see `cache_heads`. */
+export const cacheHeads: CostRule = ({ params, constants, bytes, width }) => {
+  const { numColumns: headDim = 0, numTokens = 0, numHeads = 0, numKvHeads = 0 } = params;
+  const isRotated = constants["layout"] !== "none";
+  const isNormed = constants["norm"] === true;
+  const [queries, keys] = [numHeads, numKvHeads].map((heads) => numTokens * heads * headDim);
+  const changed = isRotated || isNormed ? 2 * queries! : 0; // both read and written
+  return {
+    flops: (queries! + keys!) * (3 * Number(isRotated) + 4 * Number(isNormed)),
+    bytes:
+      (changed + 2 * keys!) * width("heads") +
+      keys! * (width("keys") + width("values")) +
+      bytes("places") +
+      (isRotated ? bytes("positions") + 4 * numTokens * headDim : 0) +
+      (isNormed ? bytes("queryGain") + bytes("keyGain") : 0),
+  };
+};
+
 /** Rows of a table by id: those that are looked up, each once, of the part that is bound. */
 export const lookUp: CostRule = ({ params, bytes, width, length }) => {
   const { numTokens = 0, dModel = 0, vocabSize = 1, rowBegin = 0, rowEnd = vocabSize } = params;

@@ -3,6 +3,7 @@ import type { RecordedDispatch } from "../tape.ts";
 import {
   attention,
   cachedAttention,
+  cacheHeads,
   type Cost,
   type CostOptions,
   type CostRule,
@@ -87,6 +88,7 @@ const RULES: Readonly<Record<string, CostRule>> = {
       bytes: share * (work.bytes("sums") + work.bytes("stats")) + work.bytes("y"),
     };
   },
+  cacheHeads,
   writeCache: ({ bytes, length, width }) => ({
     flops: 0,
     bytes: bytes("x") + bytes("places") + length("x") * width("cache"),

@@ -173,3 +173,26 @@ test("the limit is that of memory or of arithmetic, and matrices serve halves al
   const without = { bytesPerSecond: 100, flopsPerSecond: 1000 };
   assert.equal(limitMs(without, { flops: 5000, bytes: 1, halves: true }), 5000);
 });
+
+test("caching heads rotates queries in place and moves keys and values", () => {
+  const [numTokens, numHeads, numKvHeads, headDim] = [3, 4, 2, 8];
+  const buffers = {
+    heads: tensor([numTokens * (numHeads + 2 * numKvHeads) * headDim]),
+    table: tensor([100, headDim]),
+    positions: tensor([numTokens], "u32"),
+    places: tensor([numTokens], "u32"),
+    keys: tensor([50, numKvHeads * headDim]),
+    values: tensor([50, numKvHeads * headDim]),
+  };
+  const { flops, bytes } = costOf({
+    kernel: { name: "cacheHeads", params: {}, buffers: {}, code: () => "" },
+    constants: { layout: "half", norm: false },
+    params: { numTokens, numHeads, numKvHeads, numColumns: headDim },
+    buffers,
+    workgroups: 1,
+    isBackward: false,
+  });
+  const [q, k] = [numTokens * numHeads * headDim, numTokens * numKvHeads * headDim];
+  assert.equal(flops, 3 * (q + k)); // six for a pair
+  assert.equal(bytes, 4 * (2 * q + 2 * k + 2 * k + 2 * numTokens + numTokens * headDim));
+});
