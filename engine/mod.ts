@@ -16,6 +16,7 @@ export * from "./ops/cache_heads.ts";
 export * from "./ops/cached_attention.ts";
 export { cast } from "./ops/cast.ts";
 export * from "./ops/clip_gradients.ts";
+export { decodeAttention, type DecodeAttentionProblem } from "./ops/decode_attention.ts";
 export * from "./ops/dropout.ts";
 export * from "./ops/embedding.ts";
 export { fewRows, type FewRowsProblem } from "./ops/few_rows.ts";

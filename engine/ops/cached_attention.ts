@@ -1,13 +1,7 @@
 import { cachedAttentionKernel } from "../../shaders/cached_attention.wgsl.ts";
-import { loadsOf } from "../../shaders/attention_walk.wgsl.ts";
-import { combineSplits } from "../../shaders/combine_splits.wgsl.ts";
-import { MAX_PAIRS } from "../../shaders/decode_attention.wgsl.ts";
-import { decodeAttentionFlat } from "../../shaders/decode_attention_flat.wgsl.ts";
-import { DECODE_TILE, decodeAttentionTiled } from "../../shaders/decode_attention_tiled.wgsl.ts";
-import { laneWorkgroups } from "../../shaders/lanes.wgsl.ts";
-import { lanesOf } from "../lanes.ts";
 import type { Tape } from "../tape.ts";
 import { describe, sizeOf, storageOf, type Tensor } from "../tensor.ts";
+import { recordDecode } from "./decode_attention.ts";
 
 export {
   type CacheWrite,
@@ -53,13 +47,6 @@ export interface CachedAttentionOptions {
 const DECODE_QUERIES = 4;
 const FLAT_LANES = 8;
 const TILED_LANES = 64;
-/**
- * The shortest split. On Mesa's software driver 512 keys of a head of 48 take 40 µs, little beyond
- * the 30 µs of any dispatch; a GPU wants all of its many cores busy.
- */
-const SPLIT_LENGTH = { flat: 512, tiled: 128 } as const;
-/** The most splits of a row: their parts are combined one after another. */
-const MAX_SPLITS = 64;
 /** Bytes of workgroup memory that every WebGPU adapter has. */
 const WORKGROUP_BYTES = 16_384;
 
@@ -99,13 +86,14 @@ export function cachedAttention(
   return y;
 }
 
-interface Call extends CachedAttentionInputs, CachedAttentionOptions {
+/** A call whose sizes fit, and where its result goes. */
+export interface CachedCall extends CachedAttentionInputs, CachedAttentionOptions {
   readonly y: Tensor;
   readonly numRows: number;
 }
 
 /** One workgroup a block of queries, which walks over the keys. */
-function recordWalk(tape: Tape, call: Call): void {
+function recordWalk(tape: Tape, call: CachedCall): void {
   const { q, k, v, places, starts, ends, y, numRows, seqLen, capacity } = call;
   const { numHeads, numKvHeads, headDim } = call;
   const tiled = tape.variant === "tiled";
@@ -120,50 +108,8 @@ function recordWalk(tape: Tape, call: Call): void {
   });
 }
 
-/** One workgroup a split of the keys, and a second pass over the parts where there are several. */
-function recordDecode(tape: Tape, call: Call): void {
-  const { q, k, v, places, starts, ends, y, numRows, seqLen, capacity } = call;
-  const { numHeads, numKvHeads, headDim } = call;
-  const tiled = tape.variant === "tiled";
-  const subgroupSize = tiled ? 0 : tape.subgroupSize;
-  const workgroupSize = tiled ? DECODE_TILE : subgroupSize > 0 ? subgroupSize : FLAT_LANES;
-  const splitLength = splitLengthOf(capacity, SPLIT_LENGTH[tape.variant], workgroupSize);
-  const numSplits = Math.ceil(capacity / splitLength);
-  const partsOfSplit = tiled || subgroupSize > 0 ? 1 : workgroupSize;
-  const numParts = numSplits * partsOfSplit;
-  const direct = numParts === 1;
-  const group = numHeads / numKvHeads;
-  const numChunks = Math.ceil((seqLen * group) / MAX_PAIRS);
-  const pairs = Math.ceil((seqLen * group) / numChunks);
-  const headLoads = loadsOf(headDim);
-  const numVectors = numRows * seqLen * numHeads;
-  const part = (shape: number[], label: string) => tape.activation(shape, { label });
-  const sums = direct ? y : part([numVectors, numParts, headDim], "parts of attention");
-  const stats = part([direct ? 1 : numVectors * numParts, 2], "weights of parts");
-  tape.dispatch(tiled ? decodeAttentionTiled : decodeAttentionFlat, {
-    constants: { headDim, pairs, workgroupSize, subgroupSize, direct, ...storages(call) },
-    params: { numRows, seqLen, numHeads, numKvHeads, capacity, splitLength, headLoads },
-    buffers: { q, k, v, places, starts, ends, sums, stats },
-    workgroups: numRows * numChunks * numKvHeads * numSplits,
-  });
-  if (direct) return;
-  const lanes = tiled ? lanesOf("tiled") : { workgroupSize: FLAT_LANES, elementsPerLane: 1 };
-  const length = numVectors * headLoads;
-  tape.dispatch(combineSplits, {
-    constants: { headDim, storage: storageOf(q), ...lanes },
-    params: { length, numHeads, capacity, splitLength, partsOfSplit },
-    buffers: { sums, stats, places, starts, y },
-    workgroups: laneWorkgroups(lanes, length),
-  });
-}
-
-function storages({ q, k }: Call) {
+function storages({ q, k }: CachedCall) {
   return { storage: storageOf(q), cacheStorage: storageOf(k) } as const;
-}
-
-/** Keys of a split: a multiple of the lanes, and at most {@linkcode MAX_SPLITS} splits in all. */
-function splitLengthOf(capacity: number, shortest: number, lanes: number): number {
-  return Math.ceil(Math.max(shortest, capacity / MAX_SPLITS) / lanes) * lanes;
 }
 
 /** Number of rows; throws where anything does not fit. */
