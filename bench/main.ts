@@ -39,13 +39,14 @@ async function main(options: BenchOptions): Promise<number> {
 }
 
 async function suite(options: BenchOptions, before: Comparable | undefined): Promise<number> {
-  const { quick, peers, only, scale, output } = options;
-  const opened = await openAdapter();
+  const { quick, peers, only, scale, output, tuning, fast } = options;
+  const opened = await openAdapter({ fast });
   stderr.write(`${opened.line}\n`);
   const { features, ...found } = await runSuite(opened, {
     isQuick: quick,
     ...(only !== undefined && { only }),
     ...(scale !== undefined && { scale }),
+    ...(tuning !== undefined && { tuning }),
   });
   const sideBySide = peers ? await besidePeers(options) : undefined;
   const provenance = provenanceOf({ opened, features });
@@ -73,7 +74,7 @@ async function runExperiment(name: string, options: BenchOptions): Promise<numbe
     const known = Object.keys(EXPERIMENTS).join(", ");
     throw new RangeError(`Cannot run an experiment: it must be one of ${known}, got "${name}"`);
   }
-  const opened = await openAdapter();
+  const opened = await openAdapter({ fast: options.fast });
   stderr.write(`${opened.line}\n`);
   const subtitle = originLine(provenanceOf({ opened }));
   const { body, markdown, images } = await experiment(opened, { ...options, subtitle });

@@ -6,6 +6,10 @@ export interface BenchOptions {
   readonly only?: RegExp;
   readonly scale?: Scale;
   readonly quick: boolean;
+  /** Trades Dawn's checks for speed. */
+  readonly fast: boolean;
+  /** Where choices of kernels come from: `"auto"`, `"off"`, or a file. */
+  readonly tuning?: string;
   readonly peers: boolean;
   /** An older file to compare with; or two files, to run nothing. */
   readonly compare: readonly string[];
@@ -19,6 +23,8 @@ export const USAGE = `npm run bench [-- options]
   --only REGEX          rows whose names match, such as "matmul .* 512"
   --quick               a few cases of every group, fewer rounds
   --scale small|full    sizes; full on a GPU, small on a software adapter, unless told
+  --fast                without some of Dawn's checks
+  --tuning auto|off|FILE    what tenure tune found is followed, unless told
   --peers               other engines beside tenure, interleaved
   --compare OLD.json    ratios to an older run, with noise bands
   --compare A.json B.json   compares two files and runs nothing
@@ -34,7 +40,7 @@ export const USAGE = `npm run bench [-- options]
  */
 export function parseOptions(args: readonly string[]): BenchOptions {
   const { values, positionals } = parse(args);
-  const { only, scale, compare, output, experiment } = values;
+  const { only, scale, compare, output, experiment, tuning } = values;
   if (scale !== undefined && scale !== "small" && scale !== "full") {
     throw new RangeError(`Cannot run benchmarks: --scale must be small or full, got "${scale}"`);
   }
@@ -45,11 +51,13 @@ export function parseOptions(args: readonly string[]): BenchOptions {
   }
   return {
     quick: values.quick === true,
+    fast: values.fast === true,
     peers: values.peers === true,
     help: values.help === true,
     compare: compare === undefined ? [] : [compare, ...positionals],
     ...(only !== undefined && { only: regexOf(only) }),
     ...(scale !== undefined && { scale }),
+    ...(tuning !== undefined && { tuning }),
     ...(output !== undefined && { output }),
     ...(experiment !== undefined && { experiment }),
   };
@@ -64,6 +72,8 @@ function parse(args: readonly string[]) {
         only: { type: "string" },
         scale: { type: "string" },
         quick: { type: "boolean" },
+        fast: { type: "boolean" },
+        tuning: { type: "string" },
         peers: { type: "boolean" },
         compare: { type: "string" },
         output: { type: "string" },

@@ -13,7 +13,7 @@ export interface BenchResult {
   readonly body: object;
   /** Features that the device was opened with. @default {those of the adapter} */
   readonly features?: readonly string[];
-  /** Dawn's toggles that were enabled. @default {[]} */
+  /** Dawn's toggles that were enabled. @default {those that the adapter was opened with} */
   readonly toggles?: readonly string[];
   /** Path of the file. @default {bench/results/<prefix><adapter>-<date>.json} */
   readonly output?: string;
@@ -32,6 +32,7 @@ export interface Provenance {
     readonly driver: string;
   };
   readonly features: readonly string[];
+  /** Dawn's toggles that were enabled beside those that always are. */
   readonly toggles: readonly string[];
   readonly machine: { readonly cpu?: string; readonly cores: number; readonly arch: string };
   readonly versions: { readonly tenure: string; readonly webgpu: string; readonly node: string };
@@ -41,7 +42,7 @@ export interface Provenance {
 export function provenanceOf({
   opened,
   features,
-  toggles = [],
+  toggles = opened.toggles,
 }: Pick<BenchResult, "opened" | "features" | "toggles">): Provenance {
   const { adapter, kind } = opened;
   const { vendor, architecture, description } = adapter.info;

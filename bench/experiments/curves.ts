@@ -145,6 +145,7 @@ function report(
     formatBytes(point.peakBytes),
   ]);
   const head = ["tokens", "weights", "ms", "band", "memory"];
+  const millions = (value: number) => formatNumber(value / 1e6);
   const title = "How a training step grows";
   const log = { subtitle, scale: "log", y: { name: "ms a step", format: formatNumber } } as const;
   const power =
@@ -170,7 +171,7 @@ function report(
       "weights.svg": linesSvg({
         ...log,
         title: `Time of a training step against weights: exponent ${exponent(fits.timeByWeights)}`,
-        x: { name: "weights", format: (value) => `${formatNumber(value / 1e6)}M` },
+        x: { name: "millions of weights", format: millions, unit: 1e6 },
         series: [
           {
             name: "one row of 64 tokens",
@@ -184,7 +185,7 @@ function report(
         subtitle,
         scale: "linear",
         x: { name: "tokens of the row", format: formatNumber },
-        y: { name: "MB", format: (bytes) => formatNumber(bytes / 1e6) },
+        y: { name: "MB", format: millions, unit: 1e6 },
         series: [
           {
             name: "one row, width 64",

@@ -27,11 +27,24 @@ export function linearAxis({ from, to, begin, end }: AxisRange): Axis {
   return { at: (value) => begin + ((value - from) / span) * (end - begin), ticks };
 }
 
-/** Powers of ten; values must be positive. */
+/** Decades up to which 2 and 5 times a power of ten are marked too. */
+const FEW_DECADES = 3;
+
+/** Powers of ten, and 2 and 5 times them where there is room; values must be positive. */
 export function logAxis({ from, to, begin, end }: AxisRange): Axis {
+  const factors = Math.log10(to / from) <= FEW_DECADES ? [1, 2, 5] : [1];
   const low = Math.floor(Math.log10(from) + 1e-9);
-  const high = Math.max(low + 1, Math.ceil(Math.log10(to) - 1e-9));
-  const ticks = Array.from({ length: high - low + 1 }, (_, i) => 10 ** (low + i));
-  const at = (value: number) => begin + ((Math.log10(value) - low) / (high - low)) * (end - begin);
-  return { at, ticks };
+  const high = Math.ceil(Math.log10(to) - 1e-9);
+  const marks = Array.from({ length: high - low + 2 }, (_, i) =>
+    factors.map((factor) => factor * 10 ** (low + i)),
+  ).flat();
+  const near = 1 + 1e-9;
+  const first = marks.findLastIndex((mark) => mark <= from * near);
+  const last = Math.max(
+    first + 1,
+    marks.findIndex((mark) => mark * near >= to),
+  );
+  const ticks = marks.slice(first, last + 1);
+  const span = Math.log(ticks.at(-1)! / ticks[0]!);
+  return { at: (value) => begin + (Math.log(value / ticks[0]!) / span) * (end - begin), ticks };
 }

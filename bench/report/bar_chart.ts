@@ -1,5 +1,5 @@
 import { linearAxis, logAxis } from "./axis.ts";
-import { formatNumber, formatShare } from "./format.ts";
+import { formatNumber, formatShare, formatTick } from "./format.ts";
 import type { BenchRow } from "./row.ts";
 import { drawSvg, element, type SvgElement, text, titled } from "./svg.ts";
 
@@ -54,7 +54,7 @@ function timesSvg(rows: readonly BenchRow[], head: ChartHead): string {
   return barsSvg(drawn, head, {
     axis,
     what: "median time in ms, logarithmic",
-    tickText: formatNumber,
+    tickText: formatTick,
     valueOf: ({ ms }) => ms,
     valueText: ({ ms }) => `${formatNumber(ms)} ms`,
     classOf: () => "s0",

@@ -11,6 +11,11 @@ export function formatNumber(value: number | undefined): string {
   });
 }
 
+/** A round number, as axes have them: `"0.05"`, `"1,000"`. */
+export function formatTick(value: number): string {
+  return Number(value.toPrecision(3)).toLocaleString("en", { maximumSignificantDigits: 3 });
+}
+
 /** `"37 %"`; `"-"` where there is nothing. */
 export function formatShare(share: number | undefined): string {
   if (share === undefined || !Number.isFinite(share)) return "-";

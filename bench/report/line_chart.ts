@@ -1,9 +1,10 @@
 import { type Axis, linearAxis, logAxis } from "./axis.ts";
+import { formatTick } from "./format.ts";
 import { drawSvg, element, NUM_SERIES_COLORS, type SvgElement, text, titled } from "./svg.ts";
 
-const WIDTH = 720;
-const HEIGHT = 440;
-const AREA = { left: 80, right: WIDTH - 30, top: 64, bottom: HEIGHT - 56 } as const;
+const WIDTH = 900;
+const HEIGHT = 460;
+const AREA = { left: 80, right: WIDTH - 30, top: 84, bottom: HEIGHT - 56 } as const;
 const LEGEND_LINE = 17;
 
 type Point = readonly [x: number, y: number];
@@ -16,14 +17,21 @@ export interface Series {
   readonly fit?: (x: number) => number;
 }
 
+/** What an axis is, and how its values and its marks are written. */
+export interface AxisText {
+  readonly name: string;
+  readonly format: (value: number) => string;
+  /** What one unit of the marks is, in values. @default {1} */
+  readonly unit?: number;
+}
+
 /** What a chart shows. */
 export interface LineChart {
   readonly title: string;
   readonly subtitle: string;
   readonly scale: "linear" | "log";
-  /** What the axes are, and how their values are written. */
-  readonly x: { readonly name: string; readonly format: (value: number) => string };
-  readonly y: { readonly name: string; readonly format: (value: number) => string };
+  readonly x: AxisText;
+  readonly y: AxisText;
   readonly series: readonly Series[];
 }
 
@@ -33,8 +41,11 @@ export function linesSvg(chart: LineChart): string {
   const points = series.flatMap((one) => one.points);
   const axisOf = (index: 0 | 1, begin: number, end: number): Axis => {
     const values = points.map((point) => point[index]);
+    const { unit = 1 } = index === 0 ? chart.x : chart.y;
     const [from, to] = [scale === "log" ? Math.min(...values) : 0, Math.max(...values)];
-    return (scale === "log" ? logAxis : linearAxis)({ from, to, begin, end });
+    const range = { from: from / unit, to: to / unit, begin, end };
+    const { at, ticks } = (scale === "log" ? logAxis : linearAxis)(range);
+    return { at: (value) => at(value / unit), ticks: ticks.map((tick) => tick * unit) };
   };
   const x = axisOf(0, AREA.left, AREA.right);
   const y = axisOf(1, AREA.bottom, AREA.top);
@@ -57,6 +68,7 @@ export function linesSvg(chart: LineChart): string {
 }
 
 function gridOf(chart: LineChart, x: Axis, y: Axis): SvgElement[] {
+  const mark = (tick: number, { unit = 1 }: AxisText) => formatTick(tick / unit);
   const vertical = x.ticks.flatMap((tick) => [
     element("line", {
       class: "grid",
@@ -65,7 +77,7 @@ function gridOf(chart: LineChart, x: Axis, y: Axis): SvgElement[] {
       y1: AREA.top,
       y2: AREA.bottom,
     }),
-    text(chart.x.format(tick), { class: "faint middle", x: x.at(tick), y: AREA.bottom + 16 }),
+    text(mark(tick, chart.x), { class: "faint middle", x: x.at(tick), y: AREA.bottom + 16 }),
   ]);
   const horizontal = y.ticks.flatMap((tick) => [
     element("line", {
@@ -75,7 +87,7 @@ function gridOf(chart: LineChart, x: Axis, y: Axis): SvgElement[] {
       y1: y.at(tick),
       y2: y.at(tick),
     }),
-    text(chart.y.format(tick), { class: "faint end", x: AREA.left - 6, y: y.at(tick) + 4 }),
+    text(mark(tick, chart.y), { class: "faint end", x: AREA.left - 6, y: y.at(tick) + 4 }),
   ]);
   const names = [
     text(chart.x.name, { class: "middle", x: (AREA.left + AREA.right) / 2, y: HEIGHT - 14 }),

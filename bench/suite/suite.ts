@@ -1,6 +1,8 @@
 import { Gpu } from "../../engine/gpu.ts";
 import { limitMs, measureRoofline, type MeasuredRoofline } from "../../engine/profile/roofline.ts";
+import { identityOf } from "../../engine/tuning/device_identity.ts";
 import type { OpenedAdapter } from "../../cli/platform/dawn.ts";
+import { tunedChoices } from "../../cli/run/tuning.ts";
 import { formatDuration, Progress } from "../../cli/run/progress.ts";
 import type { Scale } from "../cases/mod.ts";
 import { formatNumber, formatShare } from "../report/format.ts";
@@ -19,11 +21,22 @@ export interface SuiteOptions {
   readonly isQuick?: boolean;
   /** Rows whose names match. @default {all} */
   readonly only?: RegExp;
+  /** Where choices of kernels come from: `"auto"`, `"off"`, or a file. @default {"auto"} */
+  readonly tuning?: string;
 }
 
 /** What a run found. */
 export interface SuiteResult {
-  readonly options: { readonly scale: Scale; readonly quick: boolean; readonly only?: string };
+  readonly options: {
+    readonly scale: Scale;
+    readonly quick: boolean;
+    readonly tuning: string;
+    readonly only?: string;
+  };
+  /** Choices of a tuner that were in force. */
+  readonly numTuned: number;
+  /** What the device was opened with. */
+  readonly features: readonly string[];
   /** The adapter's own ceilings, as our kernels reach them. */
   readonly roofline: MeasuredRoofline;
   readonly rows: readonly BenchRow[];
@@ -47,12 +60,14 @@ const ROOFLINE_SCALE = { small: 0.1, full: 1 } as const;
 export async function runSuite(
   opened: OpenedAdapter,
   options: SuiteOptions = {},
-): Promise<SuiteResult & { readonly features: readonly string[] }> {
-  const { isQuick = false, only } = options;
+): Promise<SuiteResult> {
+  const { isQuick = false, only, tuning = "auto" } = options;
   const { scale = opened.kind === "gpu" ? "full" : "small" } = options;
   const gpu = await Gpu.open(opened.adapter);
   const progress = new Progress();
   try {
+    const choices = await tunedChoices(identityOf(gpu, opened.toggles), tuning);
+    if (choices !== undefined) gpu.choices = choices;
     const wants = (id: string) => only === undefined || only.test(id);
     const items = (await allItems(scale, isQuick)).filter(({ ids }) => ids.some(wants));
     progress.line(`${items.length} items; measuring the adapter's limits first`);
@@ -62,13 +77,19 @@ export async function runSuite(
       limitMs(roofline, { ...work, halves: dtype === "f16" });
     const context = { gpu, scale, isQuick, effort, limitMs: limit, wants };
     const { rows, failures } = await runItems(items, context, progress);
-    const said = { scale, quick: isQuick, ...(only !== undefined && { only: only.source }) };
+    const said = {
+      scale,
+      quick: isQuick,
+      tuning,
+      ...(only !== undefined && { only: only.source }),
+    };
     return {
       options: said,
+      numTuned: gpu.choices.size,
+      features: [...gpu.device.features].toSorted(),
       roofline,
       rows,
       failures,
-      features: [...gpu.device.features].toSorted(),
     };
   } finally {
     progress.clear();

@@ -10,17 +10,22 @@ const folder = mkdtempSync(join(tmpdir(), "tenure-bench-"));
 after(() => rmSync(folder, { recursive: true }));
 
 test("without options, everything runs and nothing is compared", () => {
-  assert.deepEqual(parseOptions([]), { quick: false, peers: false, help: false, compare: [] });
+  const off = { quick: false, fast: false, peers: false, help: false };
+  assert.deepEqual(parseOptions([]), { ...off, compare: [] });
 });
 
 test("options are read", () => {
   const { only, ...options } = parseOptions(
-    "--only ^matmul --quick --peers --scale full --output a.json --experiment curves".split(" "),
+    "--only ^matmul --quick --fast --tuning off --peers --scale full --output a.json --experiment curves".split(
+      " ",
+    ),
   );
   assert.equal(only?.test("matmul nt"), true);
   assert.equal(only?.test("a matmul"), false);
   assert.deepEqual(options, {
     quick: true,
+    fast: true,
+    tuning: "off",
     peers: true,
     help: false,
     compare: [],
