@@ -1,12 +1,11 @@
 import { SMALL_GPT_LOSSES } from "../small_gpt.ts";
+import type { Report } from "./tasks.ts";
 
 /** Steps timed after those whose losses are checked. */
 export const numTimedSteps = 5;
 
 /** What a measured process prints. */
-export interface Measured {
-  /** Largest distance of the first losses from the float64 reference. */
-  readonly error: number;
+export interface Measured extends Report {
   /** Time to the end of the first step, compilation included. */
   readonly firstStepMs: number;
   /** Time of each later step. */
@@ -33,7 +32,8 @@ export async function measure(
     if (expected !== undefined) error = Math.max(error, Math.abs(loss - expected));
   }
   const stepsMs = times.slice(SMALL_GPT_LOSSES.length);
-  const measured: Measured = { error, firstStepMs: times[0]!, stepsMs };
+  const firstMs = times[0]!;
+  const measured: Measured = { error, firstMs, timesMs: stepsMs, firstStepMs: firstMs, stepsMs };
   process.stdout.write(`${JSON.stringify(measured)}\n`, () => process.exit(0));
   return new Promise(() => {});
 }
