@@ -141,6 +141,20 @@ test("profiling without restoring trains", async () => {
   assert.notDeepEqual(await valuesOf(gpu, one), before);
 });
 
+test("every dispatch is encoded alone in its pass, and the step whole beside them", async (t) => {
+  const { gradients, update } = plans;
+  for (const plan of [gradients, update]) {
+    const encode = t.mock.method(plan, "encode");
+    await profilePlan(gpu, plans, { runs: 1 });
+    const ranges = encode.mock.calls.map(({ arguments: [, begin, end] }) => [begin, end] as const);
+    encode.mock.restore();
+    const alone = ranges.filter(([begin]) => begin !== undefined);
+    assert.ok(ranges.length > alone.length, "the step must run whole, too");
+    assert.ok(alone.every(([begin, end]) => end === begin! + 1));
+    assert.equal(new Set(alone.map(([begin]) => begin)).size, plan.dispatches.length);
+  }
+});
+
 test("profiling frees its copies", async () => {
   const before = gpu.allocatedBytes;
   await profilePlan(gpu, plans, { runs: 1 });
