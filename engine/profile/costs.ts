@@ -74,6 +74,7 @@ const RULES: Readonly<Record<string, CostRule>> = {
   attentionBackwardQuery: attention(6),
   attentionBackwardKey: attention(8),
   attentionForwardSubgroup: attention(4),
+  attentionMatrix: attention(4),
   attentionBackwardQuerySubgroup: attention(6),
   attentionBackwardKeySubgroup: attention(8),
   attentionSpans: costing(0, () => 0),
