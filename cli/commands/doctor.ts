@@ -1,9 +1,14 @@
 import { readFileSync } from "node:fs";
 import { arch, cpus, platform, totalmem } from "node:os";
 import type { Command } from "commander";
+import { Gpu } from "../../engine/gpu.ts";
+import { identityOf, tuningKeyOf } from "../../engine/tuning/device_identity.ts";
+import { loadTuning } from "../../engine/tuning/store.ts";
 import { type AdapterKind, adviceFor, lavapipeManifests } from "../platform/adapter.ts";
 import { type OpenedAdapter, openAdapter } from "../platform/dawn.ts";
 import { EXIT, explain } from "../platform/errors.ts";
+import { ALWAYS, FAST } from "../platform/toggles.ts";
+import { FolderTuningStore } from "../platform/tuning_store.ts";
 import { packageVersion } from "../platform/version.ts";
 import { formatBytes } from "../run/format.ts";
 
@@ -47,8 +52,24 @@ export interface AdapterReport {
   readonly subgroupSizes: readonly [number, number];
   readonly features: Readonly<Record<string, boolean>>;
   readonly limits: Readonly<Record<string, number>>;
+  /** Products that subgroups can do as matrices, such as `"16×16×16 f16 → f32"`. */
+  readonly subgroupMatrices: readonly string[];
+  /** Whether each of Dawn's switches is on. */
+  readonly toggles: Readonly<Record<string, boolean>>;
+  readonly tuning: TuningState;
   /** Time of one small copy to the device and back, in ms; the median of several. */
   readonly roundTripMs: number;
+}
+
+/** What `tenure tune` has found on this device. */
+export interface TuningState {
+  /** Where it is kept. */
+  readonly file: string;
+  readonly numChoices: number;
+  /** When the last of it was measured; absent if nothing was. */
+  readonly date?: string;
+  /** What is wrong with the file. */
+  readonly problem?: string;
 }
 
 /** Adds `tenure doctor` to the program. */
@@ -56,6 +77,7 @@ export function doctor(program: Command): void {
   program
     .command("doctor")
     .description("Report which adapter runs, what it can do, and what would be faster.")
+    .option("--fast", "open the adapter as --fast does")
     .option("--json", "print one JSON object instead of text")
     .addHelpText(
       "after",
@@ -67,15 +89,15 @@ Examples:
   $ tenure doctor --json | jq .adapter.kind
   $ TENURE_ADAPTER=swiftshader tenure doctor`,
     )
-    .action(async ({ json }: { json?: boolean }) => {
-      const diagnosis = await diagnose();
+    .action(async ({ json, fast = false }: { json?: boolean; fast?: boolean }) => {
+      const diagnosis = await diagnose(fast);
       process.stdout.write(json ? `${JSON.stringify(diagnosis, null, 2)}\n` : format(diagnosis));
       if (!diagnosis.ok) process.exitCode = EXIT.device;
     });
 }
 
 /** Examines the machine; a missing adapter is a finding, not an error. */
-async function diagnose(): Promise<Diagnosis> {
+async function diagnose(fast: boolean): Promise<Diagnosis> {
   const machine = {
     tenure: packageVersion(),
     runtime: `Node ${process.versions.node}`,
@@ -84,8 +106,7 @@ async function diagnose(): Promise<Diagnosis> {
     memoryBytes: totalmem(),
   };
   try {
-    const opened = await openAdapter();
-    const adapter = await examine(opened);
+    const adapter = await examine(await openAdapter({ fast }), await tuningState(fast));
     return { ok: true, ...machine, adapter, advice: adviseOn(adapter) };
   } catch (error) {
     const { line, exitCode } = explain(error);
@@ -103,7 +124,10 @@ function systemName(): string {
   }
 }
 
-async function examine({ adapter, kind }: OpenedAdapter): Promise<AdapterReport> {
+async function examine(
+  { adapter, kind, toggles }: OpenedAdapter,
+  tuning: TuningState,
+): Promise<AdapterReport> {
   const { info, features, limits } = adapter;
   return {
     kind,
@@ -115,8 +139,58 @@ async function examine({ adapter, kind }: OpenedAdapter): Promise<AdapterReport>
       Object.keys(FEATURES).map((name) => [name, features.has(name as GPUFeatureName)]),
     ),
     limits: Object.fromEntries(LIMITS.map((name) => [name, limits[name]])),
+    subgroupMatrices: matricesOf(info),
+    toggles: Object.fromEntries([
+      ...ALWAYS.enable.map((name) => [name, true]),
+      ...ALWAYS.disable.map((name) => [name, false]),
+      ...FAST.map((name) => [name, toggles.includes(name)]),
+    ]),
+    tuning,
     roundTripMs: await timeRoundTrip(adapter),
   };
+}
+
+/** A product of subgroup matrices as Dawn lists it. */
+interface MatrixConfig {
+  readonly componentType: string;
+  readonly resultComponentType: string;
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+}
+
+function matricesOf(
+  info: GPUAdapterInfo & { readonly subgroupMatrixConfigs?: readonly MatrixConfig[] },
+): string[] {
+  return Array.from(
+    info.subgroupMatrixConfigs ?? [],
+    ({ M, N, K, componentType, resultComponentType }) =>
+      `${M}×${N}×${K} ${componentType} → ${resultComponentType}`,
+  );
+}
+
+/** Looks up what was measured on the device that commands would open. */
+async function tuningState(fast: boolean): Promise<TuningState> {
+  const { adapter, toggles } = await openAdapter({ fast });
+  const gpu = await Gpu.open(adapter);
+  try {
+    const identity = identityOf(gpu, toggles);
+    const store = new FolderTuningStore();
+    let problem: string | undefined;
+    const { choices } = await loadTuning(store, identity, (message) => (problem = message));
+    const date = Object.values(choices).reduce(
+      (last, one) => (one.date > last ? one.date : last),
+      "",
+    );
+    return {
+      file: store.pathOf(tuningKeyOf(identity)),
+      numChoices: Object.keys(choices).length,
+      ...(date !== "" && { date }),
+      ...(problem !== undefined && { problem }),
+    };
+  } finally {
+    gpu.destroy();
+  }
 }
 
 /** Proves that the adapter gives out a working device: bytes written come back. */
@@ -150,8 +224,12 @@ async function timeRoundTrip(adapter: GPUAdapter): Promise<number> {
   }
 }
 
-function adviseOn({ kind, features, limits }: AdapterReport): string[] {
+function adviseOn({ kind, features, limits, tuning }: AdapterReport): string[] {
   const advice: string[] = [];
+  if (tuning.problem !== undefined) advice.push(tuning.problem);
+  else if (tuning.numChoices === 0) {
+    advice.push("Kernels run with defaults: tenure tune finds what is fastest on this device");
+  }
   const choice = process.env["TENURE_ADAPTER"];
   const faster = adviceFor(kind);
   if (choice)
@@ -189,6 +267,8 @@ function format(diagnosis: Diagnosis): string {
       ["Adapter", `${adapter.driver} (${adapter.kind === "gpu" ? "GPU" : "software, on the CPU"})`],
       ["Kind", adapter.kind],
       ["Subgroups", least === most ? `${least} lanes` : `${least} to ${most} lanes`],
+      ["Matrices", adapter.subgroupMatrices.join(", ") || "none in subgroups"],
+      ["Tuning", tuningText(adapter.tuning)],
       ["Round trip", `${adapter.roundTripMs.toFixed(2)} ms for a write and a read`],
     );
   }
@@ -202,6 +282,12 @@ function format(diagnosis: Diagnosis): string {
         ),
       ),
       section(
+        "Dawn's switches",
+        Object.entries(adapter.toggles).map(
+          ([name, isOn]) => `${isOn ? "on " : "off"}  ${name.padEnd(42)}${useOf(name)}`,
+        ),
+      ),
+      section(
         "Limits",
         Object.entries(adapter.limits).map(
           ([name, value]) =>
@@ -212,6 +298,17 @@ function format(diagnosis: Diagnosis): string {
   }
   if (diagnosis.advice.length > 0) sections.push(section("Advice", diagnosis.advice));
   return `${sections.join("\n\n")}\n`;
+}
+
+/** When a switch is what it is. */
+function useOf(name: string): string {
+  return FAST.some((each) => each === name) ? "with --fast" : "always";
+}
+
+function tuningText({ numChoices, date, file }: TuningState): string {
+  return date === undefined
+    ? "nothing measured yet, defaults hold"
+    : `${numChoices} choices, the last of ${date.slice(0, 10)}: ${file}`;
 }
 
 function section(title: string, lines: readonly string[]): string {
