@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import type { Report } from "./peers/tasks.ts";
-import { median } from "./statistics.ts";
+import { median } from "./report/statistics.ts";
 
 /** A program to run; its last line is a {@linkcode Report}. */
 export interface Command {
@@ -83,8 +83,9 @@ export async function interleave(
   );
 }
 
-/** Why a report does not count. */
-function problemOf({ error, timesMs, note }: Report, tolerance: number) {
+/** Why a report does not count; an infinite error arrives as null, which is no number. */
+function problemOf({ error: told, timesMs, note }: Report, tolerance: number) {
+  const error = typeof told === "number" ? told : Infinity;
   if (!(error <= tolerance)) {
     const detail = note === undefined ? "" : ` (${note})`;
     return {

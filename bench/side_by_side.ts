@@ -49,9 +49,10 @@ export interface SideBySide {
 export interface SideBySideOptions {
   /** @default {3} */
   readonly rounds?: number;
-  /** Tasks and engines to take, as `task engine`; tenure always. @default {all} */
+  /** Tasks and engines to take, matched against its name, title and the engine; tenure always. @default {all} */
   readonly only?: RegExp;
-  readonly onProgress: (line: string) => void;
+  /** @default {to stderr} */
+  readonly onProgress?: (line: string) => void;
   /** Most time that an engine may take for a round. @default {120 s} */
   readonly timeoutMs?: number;
   /** @default {all that are known} */
@@ -64,8 +65,9 @@ export interface SideBySideOptions {
 const REPEATS = { software: 1, gpu: 20 };
 
 /** Measures engines side by side; see the top of this file. */
-export async function sideBySide(options: SideBySideOptions): Promise<SideBySide> {
-  const { rounds = 3, only = /(?:)/, onProgress, timeoutMs = 120_000, tasks = TASKS } = options;
+export async function sideBySide(options: SideBySideOptions = {}): Promise<SideBySide> {
+  const { rounds = 3, only = /(?:)/, timeoutMs = 120_000, tasks = TASKS } = options;
+  const { onProgress = (line) => stderr.write(`${line}\n`) } = options;
   const scratch = mkdtempSync(join(tmpdir(), "tenure-side-by-side-"));
   try {
     const { kind } = await openAdapter();
@@ -76,11 +78,11 @@ export async function sideBySide(options: SideBySideOptions): Promise<SideBySide
     for (const task of tasks) {
       const folder = join(scratch, task.name.replace("Backward", ""));
       const contenders = present.flatMap(({ name, command }) => {
-        const isWanted = name === REFERENCE || only.test(`${task.name} ${name}`);
+        const isWanted = name === REFERENCE || only.test(`${task.name} ${task.title} ${name}`);
         const found = isWanted ? command(task.name, { folder, repeats }) : undefined;
         return found === undefined ? [] : [{ name, command: found }];
       });
-      if (!contenders.some(({ name }) => only.test(`${task.name} ${name}`))) continue;
+      if (!contenders.some(({ name }) => only.test(`${task.name} ${task.title} ${name}`))) continue;
       onProgress(task.title);
       writeWork(folder, task.name);
       const { tolerance } = task;
@@ -165,7 +167,6 @@ if (import.meta.url === pathToFileURL(argv[1] ?? "").href) {
   const result = await sideBySide({
     rounds: Number(values.rounds ?? 3),
     only: new RegExp(values.only ?? ""),
-    onProgress: (line) => stderr.write(`${line}\n`),
   });
   stdout.write(`${sideBySideLines(result).join("\n")}\n`);
   exit(0);
