@@ -176,23 +176,38 @@ function loadsOfB({ layout, tileColumns, step, widths }: MatmulFlatConstants): L
   };
 }
 
+/** Rows of a lane's tile that are stored by one and the same code. */
+const STORED_ROWS = 4;
+
 /**
- * Stores a lane's tile, as far as it lies within the product. Columns come first: on a software
- * adapter a condition that differs between lanes is the longer code.
+ * Stores a lane's tile, as far as it lies within the product. Stores are the longest code that a
+ * software adapter compiles: so the tile is stored a few rows at a time, in a loop that picks them.
+ * Columns come first, since conditions that differ between lanes are longer than those of a row.
  */
 function storeTile(
   { tileRows, tileColumns, widths }: MatmulFlatConstants,
   sum: (row: number, column: number) => string,
 ): string {
+  const rows = Math.min(STORED_ROWS, tileRows);
+  const turns = tileRows / rows;
+  const picked = (r: number, j: number) =>
+    Array.from({ length: turns }, (_, turn) => sum(turn * rows + r, j)).reduce(
+      (others, one, turn) => `select(${others}, ${one}, turn == ${turn}u)`,
+    );
   const width = widths.c;
   const value = (r: number, i: number) =>
     width === 1
-      ? sum(r, i)
-      : `vec4f(${[0, 1, 2, 3].map((component) => sum(r, 4 * i + component)).join(", ")})`;
-  return each(
-    tileColumns / width,
-    (i) => `if (first + ${i * width}u < params.numColumns) {
-        ${each(tileRows, (r) => `if (row + ${r}u < params.numRows) { storeSum(part, row + ${r}u, first + ${i * width}u, ${value(r, i)}); }`)}
+      ? picked(r, i)
+      : `vec4f(${[0, 1, 2, 3].map((component) => picked(r, 4 * i + component)).join(", ")})`;
+  const row = (r: number) => `row + turn * ${rows}u + ${r}u`;
+  // A bound that compilers do not see through, or they would unroll the loop again.
+  return `let numTurns = (min(${tileRows}u, params.numRows - row) + ${rows - 1}u) / ${rows}u;
+      for (var turn = 0u; turn < numTurns; turn++) {
+        ${each(
+          tileColumns / width,
+          (i) => `if (first + ${i * width}u < params.numColumns) {
+        ${each(rows, (r) => `if (${row(r)} < params.numRows) { storeSum(part, ${row(r)}, first + ${i * width}u, ${value(r, i)}); }`)}
       }`,
-  );
+        )}
+      }`;
 }

@@ -111,7 +111,9 @@ export const matmulTiled = kernel({
       },
     ];
     const all = (statements: (operand: Staging) => string) => operands.map(statements).join("\n");
+    const fetchAt = (begin: string) => `{ let next = ${begin}; ${all(fetch)} }`;
     const vectors = laneColumns / 4;
+    const unroll = Math.min(4, Math.max(2, 128 / (laneRows * laneColumns)));
     return wgsl`
     ${enableF16Of(storage)}
     ${productBindings(storage, widths)}
@@ -134,16 +136,16 @@ export const matmulTiled = kernel({
       ${all(declare)}
       ${each(laneRows, (r) => each(vectors, (j) => `var sum${r}x${j} = vec4f();`))}
 
-      ${prefetch ? `{ let begin = kBegin; ${all(fetch)} }` : ""}
+      ${prefetch ? fetchAt("kBegin") : ""}
       for (var begin = kBegin; begin < kEnd; begin += ${tileDepth}u) {
-        ${prefetch ? "" : all(fetch)}
+        ${prefetch ? "" : fetchAt("begin")}
         ${all(put)}
         workgroupBarrier();
-        ${prefetch ? `{ let next = begin + ${tileDepth}u; { let begin = next; ${all(fetch)} } }` : ""}
-        for (var k = 0u; k < ${tileDepth}u; k++) {
-          ${each(laneRows / 4, (i) => `let x${i} = aTile[k * ${strideOf(tileRows)}u + laneRow + ${i * lanesDown}u];`)}
-          ${each(vectors, (j) => `let y${j} = bTile[k * ${strideOf(tileColumns)}u + laneColumn + ${j * lanesAcross}u];`)}
-          ${each(laneRows, (r) => each(vectors, (j) => `sum${r}x${j} = fma(vec4f(x${r >> 2}.${"xyzw"[r % 4]!}), y${j}, sum${r}x${j});`))}
+        ${prefetch ? fetchAt(`begin + ${tileDepth}u`) : ""}
+        let numTurns = (min(${tileDepth}u, kEnd - begin) + ${unroll - 1}u) / ${unroll}u;
+        for (var turn = 0u; turn < numTurns; turn++) {
+          let k = turn * ${unroll}u;
+          ${each(unroll, (u) => multiply(constants, u))}
         }
         workgroupBarrier();
       }
@@ -152,6 +154,24 @@ export const matmulTiled = kernel({
     }`;
   },
 });
+
+/** Multiplies what is staged for term `k + term`. */
+function multiply(constants: MatmulTiledConstants, term: number): string {
+  const { tileRows, tileColumns, laneRows, laneColumns } = constants;
+  const lanesAcross = tileColumns / laneColumns;
+  const lanesDown = tileRows / laneRows;
+  const vectors = laneColumns / 4;
+  const [x, y] = [`x${term}x`, `y${term}x`];
+  const a = (i: number) =>
+    `let ${x}${i} = aTile[(k + ${term}u) * ${strideOf(tileRows)}u + laneRow + ${i * lanesDown}u];`;
+  const b = (j: number) =>
+    `let ${y}${j} = bTile[(k + ${term}u) * ${strideOf(tileColumns)}u + laneColumn + ${j * lanesAcross}u];`;
+  const add = (r: number, j: number) =>
+    `sum${r}x${j} = fma(vec4f(${x}${r >> 2}.${"xyzw"[r % 4]!}), ${y}${j}, sum${r}x${j});`;
+  return `${each(laneRows / 4, a)}
+          ${each(vectors, b)}
+          ${each(laneRows, (r) => each(vectors, (j) => add(r, j)))}`;
+}
 
 /** Declares `storeFour()`: stores what lies within the product of four neighbors of a row. */
 function storeFour(width: Width): string {
@@ -208,7 +228,7 @@ function declare(staging: Staging): string {
   });
 }
 
-/** Reads the units of the tile that begins at `begin`, zero beyond the depth. */
+/** Reads the units of the tile that begins at `next`, zero beyond the depth. */
 function fetch(staging: Staging): string {
   const { name, stride, isDeep, width } = staging;
   const { isBlock, steps } = unitsOf(staging);
@@ -224,8 +244,8 @@ function fetch(staging: Staging): string {
     return guarded(
       staging,
       s,
-      `let ${name}IsWithin${s} = begin + ${name}Deep${s} < kEnd;
-        let ${k} = min(begin + ${name}Deep${s}, kEnd - ${isBlock ? 4 : 1}u);
+      `let ${name}IsWithin${s} = next + ${name}Deep${s} < kEnd;
+        let ${k} = min(next + ${name}Deep${s}, kEnd - ${isBlock ? 4 : 1}u);
         ${each(isBlock ? 4 : 1, read)}`,
     );
   });
