@@ -27,15 +27,15 @@ export function adamWCases(scale: Scale): KernelCase[] {
       record: (tape, make) => {
         const weight = make.parameter("weight", shape);
         const gradient = make.values(length);
-        make.gpu.write(weight.tensor.gradient, gradient);
+        make.write(weight.tensor.gradient, gradient);
         const m = make.tensor("m", shape);
         const v = make.tensor("v", shape);
         const squares = v.values.map(Math.abs);
-        make.gpu.write(v.tensor, squares);
+        make.write(v.tensor, squares);
         const schedule = make.empty("schedule", [ADAM_W_SCHEDULE_LENGTH]);
-        make.gpu.write(schedule, adamWSchedule(SETTINGS));
+        make.write(schedule, adamWSchedule(SETTINGS));
         const clip = make.empty("clip", [3]);
-        make.gpu.write(clip, Float32Array.of(CLIP, 0, 1));
+        make.write(clip, Float32Array.of(CLIP, 0, 1));
         const state = { m: m.tensor, v: v.tensor };
         adamWStep(tape, [{ parameter: weight.tensor, state, weightDecay: WEIGHT_DECAY }], {
           schedule,

@@ -22,20 +22,27 @@ const WRITE_LENGTH = 2 ** 24;
 /** Makes the inputs of one case on a device, from seeded values, and frees them. */
 export class CaseTensors {
   readonly gpu: Gpu;
+  readonly #isDry: boolean;
   readonly #owned: { destroy(): void }[] = [];
   #seed = 0;
 
-  constructor(gpu: Gpu) {
+  /**
+   * @param gpu Where to.
+   * @param options `isDry`: makes tensors without values, to know what a case takes. @default {false}
+   */
+  constructor(gpu: Gpu, { isDry = false }: { readonly isDry?: boolean } = {}) {
     this.gpu = gpu;
+    this.#isDry = isDry;
   }
 
   /** A persistent tensor that carries no gradient. */
   tensor(label: string, shape: readonly number[], options: FillOptions = {}): CaseTensor {
     const { dtype = "f32", scale = 1 } = options;
-    const drawn = this.values(sizeOf(shape), scale);
-    const [stored, values] = store(drawn, shape, dtype);
     const tensor = this.empty(label, shape, dtype);
-    this.#write(tensor, stored);
+    const drawn = this.values(sizeOf(shape), scale);
+    if (this.#isDry) return { tensor, values: drawn };
+    const [stored, values] = store(drawn, shape, dtype);
+    this.write(tensor, stored);
     return { tensor, values };
   }
 
@@ -59,7 +66,7 @@ export class CaseTensors {
         rootOf(tensor.gradient).buffer?.destroy();
       },
     });
-    this.#write(tensor, values);
+    this.write(tensor, values);
     return { tensor, values };
   }
 
@@ -73,12 +80,21 @@ export class CaseTensors {
   /** A persistent u32 tensor. */
   integers(label: string, values: Uint32Array<ArrayBuffer>): Tensor {
     const tensor = this.empty(label, [values.length], "u32");
-    this.gpu.write(tensor, values);
+    this.write(tensor, values);
     return tensor;
   }
 
-  /** Seeded values in ±scale: the same for the same order of calls. */
+  /** Overwrites a tensor that was made here. */
+  write(tensor: Tensor, values: Values): void {
+    if (this.#isDry) return;
+    for (let offset = 0; offset < values.length; offset += WRITE_LENGTH) {
+      this.gpu.write(tensor, values.subarray(offset, offset + WRITE_LENGTH), { offset });
+    }
+  }
+
+  /** Seeded values in ±scale: the same for the same order of calls; none in a dry run. */
   values(length: number, scale = 1): Float32Array<ArrayBuffer> {
+    if (this.#isDry) return new Float32Array(0);
     const draw = uniform(++this.#seed);
     const values = new Float32Array(length);
     for (let i = 0; i < length; i++) values[i] = scale * draw();
@@ -102,12 +118,6 @@ export class CaseTensors {
   /** Frees all that was made. */
   destroy(): void {
     for (const one of this.#owned.splice(0)) one.destroy();
-  }
-
-  #write(tensor: Tensor, values: Values): void {
-    for (let offset = 0; offset < values.length; offset += WRITE_LENGTH) {
-      this.gpu.write(tensor, values.subarray(offset, offset + WRITE_LENGTH), { offset });
-    }
   }
 }
 

@@ -101,7 +101,7 @@ function rotaryCase({ model, dtype, numTokens }: Elementwise): KernelCase {
       const positions = make.integers("positions", ids);
       const values = rotaryTable({ headDim, maxSeqLen, theta });
       const table = make.empty("rotary table", [maxSeqLen, headDim]);
-      make.gpu.write(table, values);
+      make.write(table, values);
       const y = rotary(tape, x.tensor, { table, positions }, { headDim, layout: rotaryLayout });
       const half = headDim / 2;
       const expected = (index: number) => {

@@ -16,7 +16,13 @@ import { samplingCases } from "./sampling_cases.ts";
 
 export type { CaseDType, Group, KernelCase, Scale } from "./kernel_case.ts";
 export * from "./models.ts";
-export { type CaseCheck, type PreparedCase, prepareCase } from "./run_case.ts";
+export {
+  type CaseCheck,
+  type CaseDescription,
+  planCase,
+  type PreparedCase,
+  prepareCase,
+} from "./run_case.ts";
 
 /** Every case at a scale, group by group. */
 export function kernelCases(scale: Scale): KernelCase[] {

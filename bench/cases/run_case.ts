@@ -1,8 +1,8 @@
 import { float16Value } from "../../engine/float16.ts";
 import type { Gpu } from "../../engine/gpu.ts";
 import { Plan } from "../../engine/plan.ts";
-import { Tape } from "../../engine/tape.ts";
-import { rootOf, sizeOf } from "../../engine/tensor.ts";
+import { type RecordedDispatch, Tape } from "../../engine/tape.ts";
+import { rootOf, sizeOf, type Tensor } from "../../engine/tensor.ts";
 import { CaseTensors, uniform } from "./case_tensors.ts";
 import { type CaseResult, F32_TOLERANCE, type KernelCase } from "./kernel_case.ts";
 
@@ -19,6 +19,33 @@ export interface CaseCheck {
   readonly worst: number;
   /** What is wrong, with the element that shows it most. */
   readonly failure?: string;
+}
+
+/** What a case would take. */
+export interface CaseDescription {
+  /** Device memory of the case's tensors and of its plan. */
+  readonly bytes: number;
+  readonly dispatches: readonly RecordedDispatch[];
+}
+
+/**
+ * Records a case without values, to know what it would take.
+ *
+ * @param paper A device that takes notes, of the limits and traits that count.
+ */
+export function planCase(paper: Gpu, kernelCase: KernelCase): CaseDescription {
+  const before = paper.allocatedBytes;
+  const make = new CaseTensors(paper, { isDry: true });
+  const tape = new Tape(paper);
+  try {
+    const keep = keptOf(kernelCase.record(tape, make));
+    const plan = new Plan(paper, tape, { keep });
+    const { sharedActivationBytes } = plan.describe();
+    const bytes = paper.allocatedBytes - before + sharedActivationBytes;
+    return { bytes, dispatches: plan.dispatches };
+  } finally {
+    make.destroy();
+  }
 }
 
 /** A case on a device: recorded, compiled, run once and checked; ready to be timed. */
@@ -50,10 +77,7 @@ export async function prepareCase(gpu: Gpu, kernelCase: KernelCase): Promise<Pre
   };
   try {
     const results = kernelCase.record(tape, make);
-    const keep = results
-      .map(({ tensor }) => tensor)
-      .filter((tensor) => rootOf(tensor).buffer === undefined);
-    plan = new Plan(gpu, tape, { keep });
+    plan = new Plan(gpu, tape, { keep: keptOf(results) });
     await gpu.finish(); // inputs are not part of the first run
     const begin = performance.now();
     await plan.compile();
@@ -67,6 +91,13 @@ export async function prepareCase(gpu: Gpu, kernelCase: KernelCase): Promise<Pre
     destroy();
     throw error;
   }
+}
+
+/** The results that only a plan knows. */
+function keptOf(results: readonly CaseResult[]): Tensor[] {
+  return results
+    .map(({ tensor }) => tensor)
+    .filter((tensor) => rootOf(tensor).buffer === undefined);
 }
 
 /** Compares a seeded sample of every result with its reference. */

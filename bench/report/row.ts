@@ -77,3 +77,11 @@ export function rowOf(
     ...(limitMs !== undefined && { limitShare: limitMs({ ...work, dtype: about.dtype }) / ms }),
   };
 }
+
+/** A row beside another limit than the one it was measured with. */
+export function againstLimit(row: BenchRow, limitMs: NonNullable<LimitMs>): BenchRow {
+  const { gflops, gbps, ms, dtype, limitShare } = row;
+  if (gflops === undefined || gbps === undefined || limitShare === undefined) return row;
+  const work = { flops: gflops * ms * 1e6, bytes: gbps * ms * 1e6, dtype };
+  return { ...row, limitShare: limitMs(work) / ms };
+}

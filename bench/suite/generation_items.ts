@@ -21,7 +21,7 @@ const STEPS = 32;
 const KNOWN_LENGTH = 60;
 
 /** A model in one format of weights. */
-interface Held {
+export interface Held {
   readonly model: BenchModel;
   readonly dtype: WeightDType;
 }
@@ -33,16 +33,18 @@ export async function generationItems(scale: Scale, isQuick: boolean): Promise<B
   if (scale === "full") models.push({ name, stored: randomModel(config, name) });
   const dtypes = isQuick ? (["f32", "int8"] as const) : DTYPES;
   return (isQuick ? models.slice(0, 1) : models).flatMap((model) =>
-    dtypes.map((dtype) => {
-      const held = { model, dtype };
-      const ids = [
-        idOf(held, "loading"),
-        ...PROMPTS.map((length) => idOf(held, `prefill ${length} tokens`)),
-        ...ROWS.map((rows) => idOf(held, `decode B${rows}`)),
-      ];
-      return { ids, run: (context) => measure(held, context) };
-    }),
+    dtypes.map((dtype) => generationItem({ model, dtype })),
   );
+}
+
+/** Loading, prefill and decoding of one model in one format. */
+export function generationItem(held: Held): BenchItem {
+  const ids = [
+    idOf(held, "loading"),
+    ...PROMPTS.map((length) => idOf(held, `prefill ${length} tokens`)),
+    ...ROWS.map((rows) => idOf(held, `decode B${rows}`)),
+  ];
+  return { ids, run: (context) => measure(held, context) };
 }
 
 function idOf({ model, dtype }: Held, what: string): string {
