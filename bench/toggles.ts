@@ -8,6 +8,7 @@
  * `bench/results/toggles-<adapter>-<date>.json`.
  */
 import { execFileSync } from "node:child_process";
+import { loadavg } from "node:os";
 import { openAdapter } from "../cli/platform/dawn.ts";
 import { FAST } from "../cli/platform/toggles.ts";
 import { writeResult } from "./result_file.ts";
@@ -60,6 +61,7 @@ for (const [name, row] of Object.entries(medians)) {
   });
   process.stdout.write(`${name.padEnd(42)}${cells.join("")}\n`);
 }
-const body = { rounds, medians, runs: Object.fromEntries(runs) };
+// Beyond the number of cores, ratios are noise.
+const body = { rounds, load: loadavg(), medians, runs: Object.fromEntries(runs) };
 process.stdout.write(`\nwrote ${writeResult({ prefix: "toggles-", opened, body })}\n`);
 process.exit(0);
