@@ -4,8 +4,8 @@
  * `rms_norm.wgsl.ts` and `layer_norm.wgsl.ts` do it, so that the results have the bits of the ops
  * that they stand for.
  *
- * Each workgroup finds the moments of its rows anew, a lane a row where lanes can tell each other:
- * that is little beside its products, and far less than a dispatch.
+ * Each workgroup finds the moments of its rows anew, which costs less than a dispatch where rows are
+ * narrow; lanes share the loads where they can.
  */
 import {
   type FusedConstants,
@@ -27,33 +27,40 @@ export interface FusedFlatConstants extends FusedConstants {
   readonly subgroupSize: number;
 }
 
-/** WGSL function `momentsOf(begin) -> vec2f`: mean, or 0, and 1 / deviation of the row there. */
-function momentsFunction({ norm }: FusedConstants): string {
+/** WGSL statements that run `body` for every `value` of the row at `begin`, in ascending order. */
+function eachValue({ subgroupSize }: FusedFlatConstants, body: (value: string) => string): string {
+  if (subgroupSize === 0) {
+    return `for (var i = 0u; i < params.depth; i++) { let value = x[begin + i]; ${body("value")} }`;
+  }
+  return `for (var k = 0u; k < params.depth; k += ${subgroupSize}u) {
+        let own = x[begin + min(k + lane, params.depth - 1u)];
+        ${each(subgroupSize, (i) => `{ let value = subgroupBroadcast(own, ${i}u); if (k + ${i}u < params.depth) { ${body("value")} } }`)}
+      }`;
+}
+
+/** WGSL function `momentsOf(begin, lane) -> vec2f`: mean, or 0, and 1 / deviation of the row there. */
+function momentsFunction(constants: FusedFlatConstants): string {
+  const { norm } = constants;
   if (norm === "none") return "";
   const mean =
     norm === "rmsNorm"
       ? "let mean = 0.0;"
       : `var sum = 0.0;
-      for (var i = 0u; i < params.depth; i++) { sum += x[begin + i]; }
+      ${eachValue(constants, (value) => `sum += ${value};`)}
       let mean = sum / f32(params.depth);`;
-  const distance = norm === "rmsNorm" ? "x[begin + i]" : "x[begin + i] - mean";
-  return `fn momentsOf(begin: u32) -> vec2f {
+  const distance = (value: string) => (norm === "rmsNorm" ? value : `${value} - mean`);
+  return `fn momentsOf(begin: u32, lane: u32) -> vec2f {
       ${mean}
       var sumOfSquares = 0.0;
-      for (var i = 0u; i < params.depth; i++) {
-        let distance = ${distance};
-        sumOfSquares = fma(distance, distance, sumOfSquares);
-      }
+      ${eachValue(constants, (value) => `let distance = ${distance(value)}; sumOfSquares = fma(distance, distance, sumOfSquares);`)}
       return vec2f(mean, inverseSqrt(sumOfSquares / f32(params.depth) + params.eps));
     }`;
 }
 
 /** Declares `moments`r of every row of the tile. */
-function moments({ norm, tileRows, subgroupSize }: FusedFlatConstants): string {
+function moments({ norm, tileRows }: FusedFlatConstants): string {
   if (norm === "none") return "";
-  if (subgroupSize === 0) return each(tileRows, (r) => `let moments${r} = momentsOf(row${r});`);
-  return `${each(Math.ceil(tileRows / subgroupSize), (g) => `let moments${g}of = momentsOf(min(row + min(${g * subgroupSize}u + lane, ${tileRows - 1}u), lastRow) * params.aStride + params.aBegin);`)}
-      ${each(tileRows, (r) => `let moments${r} = subgroupBroadcast(moments${Math.floor(r / subgroupSize)}of, ${r % subgroupSize}u);`)}`;
+  return each(tileRows, (r) => `let moments${r} = momentsOf(row${r}, lane);`);
 }
 
 /** Declares `a`r`x`g: a load of row `r`, normalized; and `at`g and so on, which all rows share. */

@@ -125,6 +125,21 @@ export function canFuseProjection(
   );
 }
 
+/**
+ * Width of rows up to which the flat variant normalizes them in the dispatch of their projection:
+ * each of its workgroups does so anew, which from 512 on takes longer than a dispatch of its own.
+ */
+const MOST_FLAT_NORM = 256;
+
+/** Whether {@linkcode fusedProjection} takes this, and its norm is better fused than alone. */
+export function shouldFuseNorm(
+  tape: Pick<Tape, "maxBindingBytes" | "variant">,
+  fused: FusedProjection,
+): boolean {
+  const width = fused.x.shape.at(-1) ?? 0;
+  return canFuseProjection(tape, fused) && (tape.variant === "tiled" || width <= MOST_FLAT_NORM);
+}
+
 function check(tape: Tape, fused: FusedProjection): void {
   const { x, norm, by, activation = "none", residual } = fused;
   const weights = by.map(({ weight }) => `${describe(weight)}`).join(", ");

@@ -3,6 +3,7 @@ import {
   type FusedProjection,
   fusedProjection,
   type ProjectionNorm,
+  shouldFuseNorm,
 } from "../../engine/ops/fused_projection.ts";
 import { layerNorm } from "../../engine/ops/layer_norm.ts";
 import { rmsNorm } from "../../engine/ops/rms_norm.ts";
@@ -15,7 +16,8 @@ import type { BlockWeights, LinearWeights, NormWeights } from "./weights.ts";
  * Records a block of a step of decoding in as few dispatches as it takes: one each for queries, keys
  * and values with the norm before them, for what happens to heads on their way to the cache,
  * attention (two over long caches), its output, the hidden layer, and what comes of that. Where a
- * norm and biases are more buffers than a device binds, the norm stands alone.
+ * norm and biases are more buffers than a device binds, or rows are wide on a software adapter, the
+ * norm stands alone.
  *
  * @param scope Inference over a cache, of a few rows.
  * @param x The residual stream.
@@ -63,7 +65,7 @@ function normedProjection(
   const { eps, norm: kind } = config;
   const norm: ProjectionNorm = { kind, weight, eps, ...(bias !== undefined && { bias }) };
   const fused = { ...rest, by: by.map(bare), norm };
-  if (canFuseProjection(tape, fused)) return fusedProjection(tape, fused);
+  if (shouldFuseNorm(tape, fused)) return fusedProjection(tape, fused);
   const x =
     kind === "rmsNorm"
       ? rmsNorm(tape, rest.x, weight, { eps })

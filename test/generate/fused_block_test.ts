@@ -71,6 +71,15 @@ test("up to 8 rows or tokens are fused, and more are not", () => {
   assert.ok(!isFused({ numRows: 3, seqLen: 3 }));
 });
 
+test("norms of wide rows stand alone on software adapters, and nowhere else", () => {
+  const config = { ...MODELS["like Llama, with grouped heads"]!, dModel: 260 };
+  const counts = gpus.map(([, gpu]) => {
+    const names = record(gpu, Transformer.create(gpu, config));
+    return names.filter((name) => name === "rmsNormForward").length;
+  });
+  assert.deepEqual(counts, [2 * 2 + 1, 1]);
+});
+
 test("inputs that gradients may flow through are not fused", () => {
   const [, gpu] = gpus[0]!;
   const model = tinyModel(gpu, MODELS["like Llama, with grouped heads"]!);
