@@ -2,16 +2,21 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import type { Variant } from "../../engine/gpu.ts";
 import { linear } from "../../engine/ops/linear.ts";
+import { Plan } from "../../engine/plan.ts";
+import { activationReference } from "../reference/activation.ts";
 import { linearReference } from "../reference/linear.ts";
+import { matmulReference } from "../reference/matmul.ts";
 import { dot } from "../gradient.ts";
 import { Tape } from "../../engine/tape.ts";
 import type { DType } from "../../engine/tensor.ts";
 import { assertClose, openGpu, uniform } from "../support.ts";
-import { checkGradient } from "./check_op.ts";
+import { checkGradient, checkOp } from "./check_op.ts";
 import { runOp } from "./run_op.ts";
 
 const gpu = await openGpu();
-after(() => gpu.destroy());
+/** A weight of [32, 16] is taken in halves; ten rows of the result are bound at once. */
+const limited = await openGpu({ maxBindingBytes: 1280 });
+after(() => [gpu, limited].forEach((each) => each.destroy()));
 
 // Dot products of up to 300 terms in [-1, 1): f32 rounds each partial sum, of size up to 20.
 const TOLERANCE = { rtol: 2e-6, atol: 2e-5 };
@@ -78,6 +83,64 @@ for (const variant of ["flat", "tiled"] satisfies Variant[]) {
     );
   });
 }
+
+// Few rows, which a kernel without epilogue takes; rows of a fused one; halves of the weight at a time.
+for (const [numRows, on] of [
+  [3, gpu],
+  [10, gpu],
+  [10, limited],
+] as const) {
+  for (const name of [undefined, "silu"] as const) {
+    const what = `${name ?? "no"} activation of ${numRows} rows${on === limited ? " in parts" : ""}`;
+    test(`linear() with scale, residual and ${what} matches float64, forward and backward`, () => {
+      const f = name === undefined ? (value: number) => value : activationReference[name];
+      return checkOp(on, "flat", {
+        inputs: {
+          x: { shape: [numRows, 16], values: uniform(numRows * 16, 1) },
+          weight: { shape: [32, 16], values: uniform(512, 2) },
+          bias: { shape: [32], values: uniform(32, 3) },
+          residual: { shape: [numRows, 32], values: uniform(numRows * 32, 4) },
+        },
+        op: (tape, { x, weight, bias, residual }) =>
+          linear(tape, x, weight, { bias, residual, scale: -1.5, activation: name }),
+        reference: ({ x, weight, bias, residual }) =>
+          linearReference({ x, weight: weight.map((value) => -1.5 * value), bias }).map(
+            (value, i) => f(value) + residual[i]!,
+          ),
+        tolerance: TOLERANCE,
+      });
+    });
+  }
+}
+
+test("linear() applies an activation where nothing is trained", async () => {
+  const tape = new Tape(gpu);
+  const tensor = (shape: number[], seed: number) =>
+    gpu.tensor(shape, { label: "t", values: uniform(shape[0]! * shape[1]!, seed) });
+  const [x, weight, residual] = [tensor([10, 8], 1), tensor([16, 8], 2), tensor([10, 16], 4)];
+  const y = linear(tape, x, weight, { residual, activation: "gelu" });
+  const plan = await new Plan(gpu, tape, { keep: [y] }).compile();
+  assert.equal(plan.dispatches.length, 1, "all of it is one kernel");
+  plan.run();
+  const [actual] = await plan.read(y);
+  plan.destroy();
+  const at = { x: uniform(80, 1), weight: uniform(128, 2) };
+  const sizes = { numBatches: 1, numRows: 10, numColumns: 16, depth: 8 };
+  const expected = matmulReference("nt", { a: at.x, b: at.weight }, sizes).map(
+    (value, i) => activationReference.gelu(value) + uniform(160, 4)[i]!,
+  );
+  assertClose(actual!, expected, { what: "y", ...TOLERANCE });
+});
+
+test("linear() refuses a residual that is not shaped as its result", () => {
+  const tape = new Tape(gpu);
+  const tensor = (shape: number[]) => tape.activation(shape, { label: "t" });
+  assert.throws(() => linear(tape, tensor([2, 4]), tensor([3, 4]), { residual: tensor([3, 2]) }), {
+    name: "RangeError",
+    message:
+      "Cannot apply linear() with weight [3, 4] f32: residual must be [2, 3] f32, got [3, 2] f32",
+  });
+});
 
 test("linear() adds to a gradient that is already there", async () => {
   const inputs = {

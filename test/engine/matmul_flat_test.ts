@@ -21,8 +21,15 @@ const SHAPES = [
 for (const layout of LAYOUTS) {
   for (const { numRows, numColumns, depth } of SHAPES) {
     const one: MatmulCase = {
-      ...{ layout, numRows, numColumns, depth, numBatches: 1, storage: F32 },
-      ...{ bias: true, residual: true, scale: 0.5 },
+      layout,
+      numRows,
+      numColumns,
+      depth,
+      numBatches: 1,
+      storage: F32,
+      bias: true,
+      residual: true,
+      scale: 0.5,
     };
     const size = `[${numRows}, ${depth}] to ${numColumns}`;
     candidatesOf(gpu, "flat", one).forEach((choice, index) => {

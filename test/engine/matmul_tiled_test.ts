@@ -61,10 +61,17 @@ for (const layout of LAYOUTS) {
     { numRows: 33, numColumns: 35, depth: 1030 },
     { numRows: 36, numColumns: 40, depth: 1028 },
   ]) {
-    const whole = {
-      ...{ layout, ...sizes, numBatches: 1, storage: STORAGES[0], activation: "silu", bias: true },
-      ...{ residual: true, scale: 0.25, accumulate: true },
-    } as const;
+    const whole: MatmulCase = {
+      ...sizes,
+      layout,
+      numBatches: 1,
+      storage: STORAGES[0],
+      activation: "silu",
+      bias: true,
+      residual: true,
+      scale: 0.25,
+      accumulate: true,
+    };
     test(`matmul() ${layout} of ${sizes.depth} terms in parts matches float64`, () => {
       const splits = candidatesOf(gpu, "tiled", whole).filter(
         (choice) => Number(choice["splits"]) > 1,
