@@ -3,7 +3,6 @@
  *
  * Prints tables and writes `bench/results/bench-<adapter>-<date>.json`, with `.md` and `.svg`.
  */
-import { existsSync } from "node:fs";
 import { argv, exit, stderr, stdout } from "node:process";
 import { openAdapter } from "../cli/platform/dawn.ts";
 import { EXPERIMENTS } from "./experiments/mod.ts";
@@ -14,6 +13,7 @@ import { type Comparable, comparisonMarkdown } from "./report/compare.ts";
 import { rowsMarkdown } from "./report/markdown.ts";
 import { originLine } from "./report/provenance.ts";
 import { provenanceOf, writeResult } from "./result_file.ts";
+import type { SideBySide } from "./side_by_side.ts";
 import { runSuite } from "./suite/suite.ts";
 
 try {
@@ -48,12 +48,12 @@ async function suite(options: BenchOptions, before: Comparable | undefined): Pro
     ...(scale !== undefined && { scale }),
     ...(tuning !== undefined && { tuning }),
   });
-  const sideBySide = peers ? await besidePeers(options) : undefined;
+  const beside = peers ? await besidePeers(options) : undefined;
   const provenance = provenanceOf({ opened, features });
-  const body = { ...found, ...(sideBySide !== undefined && { sideBySide }) };
+  const body = { ...found, ...(beside && { sideBySide: beside.sideBySide }) };
   const subtitle = originLine(provenance);
   const missing = found.failures.map(({ message }) => `- ${message}\n`).join("");
-  const markdown = `# Benchmarks\n\n${subtitle}\n\n${rowsMarkdown(found.rows)}${missing && `\n## Missing\n\n${missing}`}`;
+  const markdown = `# Benchmarks\n\n${subtitle}\n\n${rowsMarkdown(found.rows)}${missing && `\n## missing\n\n${missing}`}${beside?.markdown ?? ""}`;
   const file = writeResult({
     prefix: quick ? "quick-" : "bench-",
     opened,
@@ -90,20 +90,14 @@ async function runExperiment(name: string, options: BenchOptions): Promise<numbe
   return 0;
 }
 
-/** What the module that runs other engines offers. */
-interface SideBySide {
-  readonly sideBySide: (options: BenchOptions) => Promise<object>;
-}
-
-async function besidePeers(options: BenchOptions): Promise<object> {
-  const file = new URL("./side_by_side.ts", import.meta.url);
-  if (!existsSync(file) || !existsSync(new URL("./peers/node_modules", import.meta.url))) {
-    throw new RangeError(
-      "Cannot run peers: they must be installed, run: npm --prefix bench/peers install",
-    );
-  }
-  const { sideBySide } = (await import(file.href)) as SideBySide;
-  return sideBySide(options);
+/** The same work in other engines; loaded only then. */
+async function besidePeers({
+  quick,
+}: BenchOptions): Promise<{ readonly sideBySide: SideBySide; readonly markdown: string }> {
+  const { sideBySide, sideBySideLines } = await import("./side_by_side.ts");
+  const found = await sideBySide(quick ? { rounds: 1 } : {});
+  const markdown = `\n## side by side\n\n\`\`\`text\n${sideBySideLines(found).join("\n").trimStart()}\n\`\`\`\n`;
+  return { sideBySide: found, markdown };
 }
 
 function print(text: string): void {
