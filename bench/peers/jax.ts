@@ -57,7 +57,7 @@ await measureEngine({
     {
       prepare: async () => {
         const inputs = [a!, b!].map((values) => np.array(values).reshape([size, size]));
-        return job(inputs, (x, y) => [np.matmul(x!, y!)], ["c"]);
+        return job(inputs, (x, y) => [np.matmul(x, y)], ["c"]);
       },
     },
   ],
@@ -68,7 +68,7 @@ await measureEngine({
     }),
   attentionBackward: (inputs) =>
     forms((attend) => async () => {
-      const product: Compute = (q, k, v, dy) => attend(q!, k!, v!).mul(dy!).sum();
+      const product: Compute = (q, k, v, dy) => attend(q, k, v).mul(dy).sum();
       const compute = jax.jit(jax.grad(product, { argnums: [0, 1, 2] }));
       return job(tensors(inputs, ["q", "k", "v", "dy"]), compute, ["dq", "dk", "dv"]);
     }),
@@ -80,7 +80,7 @@ function tensors(inputs: Arrays, names: readonly string[]): JaxArray[] {
 
 /** Its own attention, and one of two products. */
 function forms(prepare: (attend: Compute) => Form["prepare"]): Form[] {
-  const own: Compute = (q, k, v) => nn.dotProductAttention(q!, k!, v!, { isCausal: true });
+  const own: Compute = (q, k, v) => nn.dotProductAttention(q, k, v, { isCausal: true });
   return [
     { name: "dotProductAttention", prepare: prepare(own) },
     { name: "matmul, softmax, matmul", prepare: prepare(byProducts) },

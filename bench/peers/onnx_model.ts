@@ -38,13 +38,13 @@ const INTEGERS = 7;
 const IR_VERSION = 10;
 
 function varint(value: number): number[] {
-  const bytes: number[] = [];
+  const groups: number[] = [];
   let rest = value;
   while (rest >= 128) {
-    bytes.push((rest % 128) + 128);
+    groups.push((rest % 128) + 128);
     rest = Math.floor(rest / 128);
   }
-  return [...bytes, rest];
+  return [...groups, rest];
 }
 
 function integer(field: number, value: number): Uint8Array {

@@ -82,6 +82,7 @@ function form({ name, bytes, shape, isByHead }: OnnxModel, inputs: Arrays, resul
 /** Its WebAssembly writes from memory that threads share, which Dawn's binding for Node refuses. */
 function acceptSharedMemory(): void {
   const { prototype } = GPUQueue;
+  // oxlint-disable-next-line typescript/unbound-method -- called on the queue that it was called on
   const writeBuffer = prototype.writeBuffer;
   prototype.writeBuffer = function (buffer, at, data, begin = 0, length) {
     if (!(data instanceof Uint8Array && data.buffer instanceof SharedArrayBuffer)) {
