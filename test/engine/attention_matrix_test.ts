@@ -1,9 +1,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import {
-  attentionMatrixCandidates,
-  recordAttentionMatrix,
-} from "../../engine/ops/attention_matrix.ts";
+import { matrixAttention } from "../../engine/ops/attention_matrix.ts";
 import { Plan } from "../../engine/plan.ts";
 import { Tape } from "../../engine/tape.ts";
 import { attentionMatrix } from "../../shaders/attention_matrix.wgsl.ts";
@@ -115,7 +112,8 @@ async function run(
   const statistics = tape.activation([numTokens, numHeads, 2], { label: "statistics" });
   const params = { numRows, seqLen, numHeads, numKvHeads };
   const buffers = { q: q.tensor, k: k.tensor, v: v.tensor, spans, y, statistics };
-  recordAttentionMatrix(tape, { headDim, params, buffers }, choice);
+  const problem = { ...params, headDim, storage: "f16" } as const;
+  matrixAttention.forward(tape, { problem, buffers }, choice);
   const plan = await new Plan(on, tape, { keep: [y, statistics] }).compile();
   plan.run();
   const [bits, pairs] = await plan.read(y, statistics);
@@ -193,7 +191,7 @@ test(
       };
       for (const headDim of [16, 32, 64, 96, 128]) {
         const tuned = { variant: "tiled", subgroupSize: 0, traits } as const;
-        const choices = attentionMatrixCandidates(tuned, { headDim, storage: "f16" });
+        const choices = matrixAttention.candidates(tuned, { headDim, storage: "f16" });
         assert.ok(choices.length > 0);
         for (const choice of choices) {
           const { subgroups, keys } = choice as { subgroups: number; keys: number };
@@ -211,9 +209,9 @@ test("attentionMatrix is offered for halves of widths that matrices divide, wher
   const { variant, subgroupSize, traits } = gpus[0]!;
   const at = { variant, subgroupSize, traits };
   const { matrix: _, ...without } = traits;
-  assert.ok(attentionMatrixCandidates(at, { headDim: 32, storage: "f16" }).length > 0);
-  assert.deepEqual(attentionMatrixCandidates(at, { headDim: 40, storage: "f16" }), []);
-  assert.deepEqual(attentionMatrixCandidates(at, { headDim: 32, storage: "f32" }), []);
+  assert.ok(matrixAttention.candidates(at, { headDim: 32, storage: "f16" }).length > 0);
+  assert.deepEqual(matrixAttention.candidates(at, { headDim: 40, storage: "f16" }), []);
+  assert.deepEqual(matrixAttention.candidates(at, { headDim: 32, storage: "f32" }), []);
   const none = { ...at, traits: without };
-  assert.deepEqual(attentionMatrixCandidates(none, { headDim: 32, storage: "f16" }), []);
+  assert.deepEqual(matrixAttention.candidates(none, { headDim: 32, storage: "f16" }), []);
 });
