@@ -80,6 +80,7 @@ export * from "./train/trainer.ts";
 export * from "./train/training_step.ts";
 export type { ActivationDType } from "./transformer/activation_dtype.ts";
 export * from "./transformer/config.ts";
+export * from "./transformer/known_configs.ts";
 export * from "./transformer/flops.ts";
 export * from "./transformer/inputs.ts";
 export * from "./transformer/transformer.ts";

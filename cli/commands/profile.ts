@@ -9,7 +9,7 @@ import { wholeNumber } from "../run/flags.ts";
 import { WEIGHT_DTYPES } from "../run/load_model.ts";
 import { profileModel, type ProfileRequest } from "../run/profile.ts";
 import { formatProfile } from "../run/profile_report.ts";
-import { PROFILE_SIZES } from "../run/profile_sizes.ts";
+import { BUILT_IN_SIZES } from "../run/built_in_sizes.ts";
 import { PROFILED_WORK, type ProfiledWork } from "../run/profile_subject.ts";
 import { Progress } from "../run/progress.ts";
 import { MODEL_ARGUMENT } from "./model_flags.ts";
@@ -39,7 +39,7 @@ export function profileCommand(program: Command): void {
     .command("profile")
     .description("Show where the time of a training step, a prompt or a token goes.")
     .argument("[model]", `${MODEL_ARGUMENT}; none for random weights of --size`)
-    .addOption(choice("--size <name>", "sizes without a model", Object.keys(PROFILE_SIZES)))
+    .addOption(choice("--size <name>", "sizes without a model", Object.keys(BUILT_IN_SIZES)))
     .addOption(choice("--what <work>", "what is run", PROFILED_WORK).default("train"))
     .option("--rows <n>", "rows of a batch, or texts side by side", count, 1)
     .option(

@@ -17,7 +17,7 @@ import {
   type TuneOutcome,
   type TuneRequest,
 } from "../run/tune.ts";
-import { TUNING_MODELS } from "../run/tuning_models.ts";
+import { BUILT_IN_SIZES } from "../run/built_in_sizes.ts";
 import { type Phase, PHASES } from "../run/tuning_questions.ts";
 import { untilStopped } from "../run/until_stopped.ts";
 import { MODEL_ARGUMENT } from "./model_flags.ts";
@@ -42,7 +42,7 @@ interface TuneFlags extends DeviceFlags {
 
 /** Adds `tenure tune` to the program. */
 export function tuneCommand(program: Command): void {
-  const sizes = Object.keys(TUNING_MODELS);
+  const sizes = Object.keys(BUILT_IN_SIZES);
   const count = wholeNumber({ least: 1 });
   const command = program
     .command("tune")

@@ -10,14 +10,14 @@ import {
   prepareSubject,
   type SubjectOptions,
 } from "./profile_subject.ts";
-import { PROFILE_SIZES, randomModel } from "./profile_sizes.ts";
+import { BUILT_IN_SIZES, randomModel } from "./built_in_sizes.ts";
 import type { Progress } from "./progress.ts";
 
 /** What to profile, and how thoroughly. */
 export interface ProfileRequest extends Omit<SubjectOptions, "length"> {
   /** Tokens of a row. @default {256, or as many as the model takes} */
   readonly length?: number;
-  /** A model as the other commands take it; or one of {@linkcode PROFILE_SIZES}. */
+  /** A model as the other commands take it; or one of {@linkcode BUILT_IN_SIZES}. */
   readonly model: { readonly path: string; readonly revision?: string } | { readonly size: string };
   readonly kernels: Kernels;
   readonly device: DeviceOptions;
@@ -112,10 +112,10 @@ function showing(progress: Progress) {
 }
 
 function configOf(size: string) {
-  const config = PROFILE_SIZES[size];
+  const config = BUILT_IN_SIZES[size];
   if (config !== undefined) return config;
   throw new CliError(
     EXIT.usage,
-    `Cannot profile: --size must be ${Object.keys(PROFILE_SIZES).join(", ")}, got "${size}"`,
+    `Cannot profile: --size must be ${Object.keys(BUILT_IN_SIZES).join(", ")}, got "${size}"`,
   );
 }

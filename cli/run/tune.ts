@@ -15,12 +15,12 @@ import { FileTuningStore, FolderTuningStore } from "../platform/tuning_store.ts"
 import { type DeviceChoice, type Kernels, withDevice } from "./device.ts";
 import { formatDuration, type Progress } from "./progress.ts";
 import { storeOf } from "./tuning.ts";
-import { TUNING_MODELS } from "./tuning_models.ts";
+import { BUILT_IN_SIZES } from "./built_in_sizes.ts";
 import { type CountedQuestion, questionsOf, type TuningSizes } from "./tuning_questions.ts";
 
 /** What `tenure tune` is asked to do. */
 export interface TuneRequest extends Omit<TuningSizes, "config"> {
-  /** Whose shapes: a model by its path, or one of {@linkcode TUNING_MODELS}. */
+  /** Whose shapes: a model by its path, or one of {@linkcode BUILT_IN_SIZES}. */
   readonly model: { readonly path: string } | { readonly size: string };
   /** Tunables to measure, by name; all of them if absent. */
   readonly only?: readonly string[];
@@ -136,7 +136,7 @@ async function onDevice<T>(
 ): Promise<T> {
   const { model, device, kernels, only, again = false, ...sizes } = request;
   const config =
-    "size" in model ? TUNING_MODELS[model.size]! : (await openModelPath(model.path)).config;
+    "size" in model ? BUILT_IN_SIZES[model.size]! : (await openModelPath(model.path)).config;
   const run = async (gpu: Gpu, { identity, openPaperGpu }: DeviceOf) => {
     const all = await failingAs(EXIT.device, () => questionsOf(openPaperGpu, { ...sizes, config }));
     const wanted = all.filter(({ question: { tunable } }) => only?.includes(tunable.name) ?? true);

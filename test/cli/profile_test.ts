@@ -9,7 +9,7 @@ import type { Phase } from "../../engine/profile/profile.ts";
 import { CliError, EXIT } from "../../cli/platform/errors.ts";
 import { bar, formatProfile, formatRoofline } from "../../cli/run/profile_report.ts";
 import { profileModel, type ProfileRequest } from "../../cli/run/profile.ts";
-import { PROFILE_SIZES, randomModel } from "../../cli/run/profile_sizes.ts";
+import { BUILT_IN_SIZES, randomModel } from "../../cli/run/built_in_sizes.ts";
 import { checkConfig } from "../../model/transformer/config.ts";
 import { rooflineMatrix } from "../../shaders/roofline.wgsl.ts";
 import { tenure, writeSmallModel } from "./model_support.ts";
@@ -107,8 +107,8 @@ test("--help of profile and bench roofline teaches", () => {
 });
 
 test("every size is a model, whose weights are drawn as they are read", async () => {
-  for (const config of Object.values(PROFILE_SIZES)) checkConfig(config);
-  const { weights } = randomModel("tiny", PROFILE_SIZES["tiny"]!);
+  for (const config of Object.values(BUILT_IN_SIZES)) checkConfig(config);
+  const { weights } = randomModel("tiny", BUILT_IN_SIZES["tiny"]!);
   const [first] = weights.values();
   const { bytes, shape } = await first!.read();
   assert.equal(bytes.length, 4 * shape.reduce((product, length) => product * length, 1));

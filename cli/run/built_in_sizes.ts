@@ -1,5 +1,6 @@
 import type { StoredModel, StoredWeight } from "../../model/checkpoint/stored_model.ts";
-import { DEFAULT_CONFIG, type ModelConfig } from "../../model/transformer/config.ts";
+import type { ModelConfig } from "../../model/transformer/config.ts";
+import { KNOWN_CONFIGS } from "../../model/transformer/known_configs.ts";
 import { weightShapes } from "../../model/transformer/weight_shapes.ts";
 import { randomInitializer } from "../../model/transformer/weights.ts";
 import { SIZES } from "./sizes.ts";
@@ -7,56 +8,15 @@ import { SIZES } from "./sizes.ts";
 /** Tokens of the vocabulary of models that a run would train. */
 const VOCAB_SIZE = 2048;
 
-/** Sizes to profile without a model at hand, by their name on the command line. */
-export const PROFILE_SIZES: Readonly<Record<string, ModelConfig>> = {
+/** Sizes to profile and to tune for without a model at hand, by their name on the command line. */
+export const BUILT_IN_SIZES: Readonly<Record<string, ModelConfig>> = {
   ...Object.fromEntries(
     Object.entries(SIZES).map(([name, sizes]) => [
       name,
       { ...sizes, vocabSize: VOCAB_SIZE, maxSeqLen: 1024 },
     ]),
   ),
-  "gpt2-124m": {
-    ...DEFAULT_CONFIG,
-    vocabSize: 50_257,
-    dModel: 768,
-    dHidden: 3072,
-    numBlocks: 12,
-    numHeads: 12,
-    numKvHeads: 12,
-    headDim: 64,
-    maxSeqLen: 1024,
-    norm: "layerNorm",
-    position: "learned",
-    mlp: "geluTanh",
-    bias: "all",
-    tieEmbeddings: true,
-  },
-  "smollm2-135m": {
-    ...DEFAULT_CONFIG,
-    vocabSize: 49_152,
-    dModel: 576,
-    dHidden: 1536,
-    numBlocks: 30,
-    numHeads: 9,
-    numKvHeads: 3,
-    headDim: 64,
-    maxSeqLen: 8192,
-    theta: 100_000,
-    tieEmbeddings: true,
-  },
-  "llama-1b": {
-    ...DEFAULT_CONFIG,
-    vocabSize: 128_256,
-    dModel: 2048,
-    dHidden: 8192,
-    numBlocks: 16,
-    numHeads: 32,
-    numKvHeads: 8,
-    headDim: 64,
-    maxSeqLen: 8192,
-    theta: 500_000,
-    tieEmbeddings: true,
-  },
+  ...KNOWN_CONFIGS,
 };
 
 /** A model of random weights, which are drawn as they are read: nothing is on disk. */
