@@ -63,7 +63,13 @@ async function suite(options: BenchOptions, before: Comparable | undefined): Pro
     beside: { md: markdown, svg: rowsSvg(found.rows, { title: "Benchmarks", subtitle }) },
   });
   print(markdown);
-  if (before !== undefined) print(comparisonMarkdown(before, { ...provenance, ...body }));
+  if (before !== undefined) {
+    // What was not to be measured is not gone.
+    const ids = new Set([...found.rows, ...found.failures].map(({ id }) => id));
+    const isWhole = !quick && only === undefined;
+    const rows = before.rows.filter(({ id }) => isWhole || ids.has(id));
+    print(comparisonMarkdown({ ...before, rows }, { ...provenance, ...body }));
+  }
   stderr.write(`wrote ${file}, with .md and .svg beside it\n`);
   return found.failures.length === 0 ? 0 : 1;
 }

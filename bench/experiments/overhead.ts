@@ -138,10 +138,19 @@ function report(overheads: readonly StepOverhead[], subtitle: string): Experimen
       `${numSubmits}`,
       formatNumber(1000 * middle),
       `${each(middle)} (${each(low)}–${each(high)})`,
+      each(Math.min(...encodeRounds)),
       formatNumber(medianBand(stepRounds).middle),
     ];
   });
-  const head = ["", "dispatches", "submits", "µs a step", "µs a dispatch", "whole step, ms"];
+  const head = [
+    "",
+    "dispatches",
+    "submits",
+    "µs a step",
+    "µs a dispatch",
+    "least",
+    "whole step, ms",
+  ];
   return {
     body: { steps: overheads },
     markdown: `# ${title}\n\n${subtitle}\n\n${table(head, cells)}`,

@@ -19,7 +19,7 @@ export function formatTick(value: number): string {
 /** `"37 %"`; `"-"` where there is nothing. */
 export function formatShare(share: number | undefined): string {
   if (share === undefined || !Number.isFinite(share)) return "-";
-  return `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
+  return `${(100 * share).toFixed(share > 0 && share < 0.1 ? 1 : 0)} %`;
 }
 
 /** Bytes for people, in powers of 1024; `"-"` where there is nothing. */

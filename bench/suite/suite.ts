@@ -64,6 +64,7 @@ const ROOFLINE_SCALE = { small: 0.1, full: 1 } as const;
  *
  * @param opened A fresh adapter; its device is opened and closed here.
  * @param options What to measure.
+ * @throws {RangeError} If no row is to be measured.
  */
 export async function runSuite(
   opened: OpenedAdapter,
@@ -78,6 +79,11 @@ export async function runSuite(
     if (choices !== undefined) gpu.choices = choices;
     const wants = (id: string) => only === undefined || only.test(id);
     const items = (await allItems(scale, isQuick)).filter(({ ids }) => ids.some(wants));
+    if (items.length === 0) {
+      throw new RangeError(
+        `Cannot run benchmarks: rows must match ${String(only)} at the ${scale} scale, got none`,
+      );
+    }
     progress.line(`${items.length} items; measuring the adapter's limits first`);
     const effort = isQuick ? QUICK : THOROUGH;
     const measure = () => measureRoofline(gpu, { scale: ROOFLINE_SCALE[scale], ...limits });

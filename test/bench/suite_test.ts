@@ -36,6 +36,13 @@ test("a run measures what was asked for, beside the adapter's limits", async () 
   assert.equal(found.options.only, only.source);
 });
 
+test("a run of nothing is refused", async () => {
+  await assert.rejects(runSuite(await openAdapter(), { only: /no such row/ }), {
+    name: "RangeError",
+    message: /rows must match \/no such row\/ at the (small|full) scale, got none/,
+  });
+});
+
 test("a wrong result and one that does not fit are named, and the run goes on", async () => {
   const row = rowOf(
     { id: "good", group: "kernels", shape: "", dtype: "f32" },
