@@ -152,6 +152,6 @@ function code(constants: CacheHeadsConstants): string {
 /** The kernel for a choice of constants; its buffers depend on them. */
 export function cacheHeadsKernel(
   constants: CacheHeadsConstants,
-): Kernel<CacheHeadsConstants, typeof PARAMS, Record<string, Access>> {
+): Kernel<CacheHeadsConstants, typeof PARAMS> {
   return kernel({ name: "cacheHeads", params: PARAMS, buffers: buffersOf(constants), code });
 }

@@ -78,7 +78,7 @@ export function fusedBuffers(
 export function fusedKernel<Constants extends FusedConstants>(
   constants: Constants,
   { name, code }: { readonly name: string; readonly code: (constants: Constants) => string },
-): Kernel<Constants, typeof FUSED_PARAMS, Record<string, Access>> {
+): Kernel<Constants, typeof FUSED_PARAMS> {
   return kernel({ name, params: FUSED_PARAMS, buffers: fusedBuffers(constants), code });
 }
 

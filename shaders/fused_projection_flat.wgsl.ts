@@ -72,9 +72,9 @@ function loads(constants: FusedFlatConstants): string {
   const k = (g: number) => `k + ${g * (shared ? subgroupSize : 1)}u${shared ? " + lane" : ""}`;
   const inside = (g: number) => (ragged || shared ? `min(${k(g)}, params.depth - 1u)` : k(g));
   const value = (r: number, g: number) => {
-    const element = `x[row${r} + at${g}]`;
-    if (norm === "none") return element;
-    const distance = norm === "rmsNorm" ? element : `(${element} - moments${r}.x)`;
+    const loaded = `x[row${r} + at${g}]`;
+    if (norm === "none") return loaded;
+    const distance = norm === "rmsNorm" ? loaded : `(${loaded} - moments${r}.x)`;
     return `${distance} * moments${r}.y * gain${g}${shift ? ` + shift${g}` : ""}`;
   };
   return `${each(groups, (g) => `let at${g} = ${inside(g)};${norm === "none" ? "" : ` let gain${g} = gain[at${g}];`}${shift ? ` let shift${g} = shift[at${g}];` : ""}`)}

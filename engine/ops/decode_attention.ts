@@ -51,8 +51,17 @@ export const decodeAttention: Tunable<DecodeAttentionProblem> = {
       make([length], { dtype: "u32", values: () => new Uint32Array(length).fill(value) });
     const q = make([1, numHeads * headDim], { dtype: storage });
     recordDecode(tape, {
-      ...{ numRows: 1, seqLen: 1, capacity, numHeads, numKvHeads, headDim },
-      ...{ q, k: cache(), v: cache(), places: u32(1, capacity - 1), starts: u32(1, 0) },
+      numRows: 1,
+      seqLen: 1,
+      capacity,
+      numHeads,
+      numKvHeads,
+      headDim,
+      q,
+      k: cache(),
+      v: cache(),
+      places: u32(1, capacity - 1),
+      starts: u32(1, 0),
       ends: u32(capacity, 0xffff_ffff),
       y: tape.activation(q.shape, { label: "y", dtype: storage }),
     });

@@ -60,8 +60,15 @@ export const fewRows: Tunable<FewRowsProblem> = {
     const results = gated ? numColumns[0]! : numColumns.reduce((sum, count) => sum + count, 0);
     dispatchFewRows(tape, {
       constants: {
-        ...{ weight, gated, norm, matrices: numColumns.length, activation: "none" },
-        ...{ shift: false, bias: false, residual: false, accumulate: false },
+        weight,
+        gated,
+        norm,
+        matrices: numColumns.length,
+        activation: "none",
+        shift: false,
+        bias: false,
+        residual: false,
+        accumulate: false,
       },
       numRows: 1,
       depth,
@@ -95,7 +102,10 @@ export function dispatchFewRows(tape: Tape, product: FewRowsProduct): void {
     tileRows: Math.min(mostRows, 2 ** Math.ceil(Math.log2(numRows))),
   };
   const params = {
-    ...{ numRows, depth, ...window, eps },
+    numRows,
+    depth,
+    ...window,
+    eps,
     numColumns0: width,
     numColumns1: matrices > 1 ? numColumns[1]! : 0,
     numColumns2: matrices > 2 ? numColumns[2]! : 0,
@@ -107,7 +117,9 @@ export function dispatchFewRows(tape: Tape, product: FewRowsProduct): void {
     const flat = { ...constants, tileColumns, workgroupSize, subgroupSize };
     const columns = workgroupSize * tileColumns;
     tape.dispatch(fusedKernel(flat, { name: "fusedProjectionFlat", code: fusedFlatCode }), {
-      ...{ constants: flat, params, buffers },
+      constants: flat,
+      params,
+      buffers,
       workgroups: fusedWorkgroups(flat, { numRows, numColumns, columns }),
     });
     return;
@@ -115,13 +127,16 @@ export function dispatchFewRows(tape: Tape, product: FewRowsProduct): void {
   const vectors = [depth % chunkOf(constants), window.aStride % 4, window.aBegin % 4];
   const tiled = fitted(tape, {
     ...constants,
-    ...{ lanes: Number(choice["lanes"]), share: Number(choice["share"]) },
+    lanes: Number(choice["lanes"]),
+    share: Number(choice["share"]),
     columns: Number(choice["columns"]),
     subgroupSize: choice["subgroups"] === true ? tape.subgroupSize : 0,
     vectors: vectors.every((rest) => rest === 0),
   });
   tape.dispatch(fusedKernel(tiled, { name: "fusedProjectionTiled", code: fusedTiledCode }), {
-    ...{ constants: tiled, params, buffers },
+    constants: tiled,
+    params,
+    buffers,
     workgroups: fusedWorkgroups(tiled, { numRows, numColumns, columns: columnsOf(tiled) }),
   });
 }

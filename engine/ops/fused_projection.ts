@@ -74,13 +74,19 @@ export function fusedProjection(tape: Tape, fused: FusedProjection): Tensor {
   dispatchFewRows(tape, {
     constants: {
       weight: first.weight.dtype as WeightStorage,
-      ...{ gated, bias, matrices: by.length, accumulate: false },
+      gated,
+      bias,
+      matrices: by.length,
+      accumulate: false,
       norm: norm?.kind ?? "none",
       shift: norm?.bias !== undefined,
       activation: gated ? "none" : activation,
       residual: residual !== undefined,
     },
-    ...{ numRows, depth, numColumns, eps: norm?.eps ?? 0 },
+    numRows,
+    depth,
+    numColumns,
+    eps: norm?.eps ?? 0,
     buffers: {
       x,
       ...(norm && { gain: norm.weight }),
@@ -142,7 +148,7 @@ export function shouldFuseNorm(
 
 function check(tape: Tape, fused: FusedProjection): void {
   const { x, norm, by, activation = "none", residual } = fused;
-  const weights = by.map(({ weight }) => `${describe(weight)}`).join(", ");
+  const weights = by.map(({ weight }) => describe(weight)).join(", ");
   const dIn = x.shape.at(-1) ?? 0;
   const dOut = by[0]?.weight.shape[0] ?? 0;
   const numRows = sizeOf(x.shape) / dIn;

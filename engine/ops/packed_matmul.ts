@@ -136,10 +136,20 @@ function recordFewRowsNt(tape: Tape, { constants, params, buffers }: Product): v
   const { weight, accumulate, bias } = constants;
   dispatchFewRows(tape, {
     constants: {
-      ...{ weight, accumulate, bias, matrices: 1, gated: false, residual: false },
-      ...{ norm: "none", shift: false, activation: "none" },
+      weight,
+      accumulate,
+      bias,
+      matrices: 1,
+      gated: false,
+      residual: false,
+      norm: "none",
+      shift: false,
+      activation: "none",
     },
-    ...{ numRows, depth, numColumns: [numColumns], window },
+    numRows,
+    depth,
+    numColumns: [numColumns],
+    window,
     buffers: { x: buffers.a, w0: buffers.b, ...(bias && { bias0: buffers.bias }), y: buffers.c },
   });
 }

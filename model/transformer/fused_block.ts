@@ -31,10 +31,13 @@ export function recordFusedBlock(
   { block, index }: { readonly block: BlockWeights; readonly index: number },
 ): Tensor | undefined {
   const { tape, inputs, config, training } = scope;
-  const { attendProjected } = inputs;
   const { query, key, value, output, gate, up, down } = block;
   const all = [query, key, value, output, ...(gate ? [gate] : []), up, down];
-  if (attendProjected === undefined || training || all.some(({ lora }) => lora !== undefined)) {
+  if (
+    inputs.attendProjected === undefined ||
+    training ||
+    all.some(({ lora }) => lora !== undefined)
+  ) {
     return undefined;
   }
   const gated = config.mlp === "swiGlu";
@@ -49,7 +52,7 @@ export function recordFusedBlock(
   ];
   if (!steps.every((step) => canFuseProjection(tape, step))) return undefined;
   const heads = normedProjection(scope, block.attentionNorm, { x, by: [query, key, value] });
-  const attended = attendProjected.call(inputs, tape, heads, sizesOf(scope, block, index));
+  const attended = inputs.attendProjected(tape, heads, sizesOf(scope, block, index));
   const h = fusedProjection(tape, { x: attended, by: [bare(output)], residual: x });
   const activation = config.mlp;
   const inner = normedProjection(scope, block.mlpNorm, { x: h, by: hidden, activation });
@@ -87,7 +90,10 @@ function sizesOf(
   const { numHeads, numKvHeads, headDim, rotaryLayout: layout, eps } = config;
   const positions = "ids" in inputs.positions ? inputs.positions.ids : inputs.positions;
   return {
-    ...{ index, numHeads, numKvHeads, headDim },
+    index,
+    numHeads,
+    numKvHeads,
+    headDim,
     ...(table !== undefined && { rotary: { table, positions, layout } }),
     ...(queryNorm !== undefined &&
       keyNorm !== undefined && {

@@ -50,7 +50,9 @@ function valuesOf({ numHeads, numKvHeads, headDim }: Case) {
   const q = uniform(NUM_TOKENS * numHeads * headDim, 1);
   const [k, v] = [2, 3].map((seed) => uniform(NUM_TOKENS * numKvHeads * headDim, seed));
   return {
-    ...{ q, k: k!, v: v! },
+    q,
+    k: k!,
+    v: v!,
     queryGain: uniform(headDim, 4).map((value) => 1 + value / 2),
     keyGain: uniform(headDim, 5).map((value) => 1 + value / 2),
     keys: uniform(2 * CAPACITY * numKvHeads * headDim, 6),
@@ -109,7 +111,9 @@ for (const [way, gpu] of gpus) {
       );
     return {
       heads: tensor([all.length], all),
-      ...{ keys: cache(values.keys), values: cache(values.values), places: u32(PLACES) },
+      keys: cache(values.keys),
+      values: cache(values.values),
+      places: u32(PLACES),
       ...(layout !== "none" && { rotary: { table: table(), positions: u32(POSITIONS), layout } }),
       ...(norm && {
         norms: {

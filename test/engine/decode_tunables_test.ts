@@ -52,7 +52,11 @@ for (const [way, gpu, count] of [
 ] as const) {
   test(`every way to multiply few rows gives the same result within rounding, ${way}`, async () => {
     const problem: FewRowsProblem = {
-      ...{ weight: "f32", depth: 70, numColumns: [21, 6, 9], gated: false, norm: "rmsNorm" },
+      weight: "f32",
+      depth: 70,
+      numColumns: [21, 6, 9],
+      gated: false,
+      norm: "rmsNorm",
     };
     const candidates = fewRows.candidates(gpu, problem);
     assert.ok(candidates.length >= count, `got ${candidates.length}`);
@@ -70,8 +74,12 @@ for (const [way, gpu, count] of [
 
   test(`every split of decode attention gives the same result within rounding, ${way}`, async () => {
     const problem: DecodeAttentionProblem = {
-      ...{ capacity: 200, numHeads: 2, numKvHeads: 1, headDim: 8 },
-      ...{ storage: "f32", cacheStorage: "f32" },
+      capacity: 200,
+      numHeads: 2,
+      numKvHeads: 1,
+      headDim: 8,
+      storage: "f32",
+      cacheStorage: "f32",
     };
     const candidates = decodeAttention.candidates(gpu, problem);
     assert.deepEqual(
@@ -90,7 +98,11 @@ for (const [way, gpu, count] of [
 
 test("choices of decoding do not depend on how many rows are decoded", () => {
   const problem: FewRowsProblem = {
-    ...{ weight: "int4", depth: 2048, numColumns: [8192, 8192], gated: true, norm: "rmsNorm" },
+    weight: "int4",
+    depth: 2048,
+    numColumns: [8192, 8192],
+    gated: true,
+    norm: "rmsNorm",
   };
   assert.equal(keyOf(fewRows, problem), "fewRows int4 gated rmsNorm n8192+n8192 k2048");
   const near = { ...problem, depth: 2100, numColumns: [8000, 8000] };

@@ -102,7 +102,9 @@ test("weights of a block that are stored in several ways, and adapters, are not 
     record(gpu, model).filter((name) => name === "cacheHeads").length;
   assert.equal(count(new Transformer(gpu, config, { tensors: mixed, parameters })), 1);
   const lora = {
-    ...{ a: gpu.parameter([2, config.dModel], { label: "a" }), scale: 1, dropout: 0 },
+    a: gpu.parameter([2, config.dModel], { label: "a" }),
+    scale: 1,
+    dropout: 0,
     b: gpu.parameter([config.dModel, 2], { label: "b" }),
   };
   const loraOf = (module: string) =>
