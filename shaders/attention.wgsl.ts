@@ -32,7 +32,8 @@ import { enableF16, storageBindings } from "./elementwise.wgsl.ts";
 import { kernel, paramsBinding, type Storage } from "./kernel.ts";
 import { each, wgsl } from "./wgsl.ts";
 
-const BUFFERS = {
+/** Buffers of the kernels of the forward pass. */
+export const FORWARD_BUFFERS = {
   q: "read", // [numRows · seqLen, numHeads · headDim]
   k: "read", // [numRows · seqLen, numKvHeads · headDim]
   v: "read", // as k
@@ -50,7 +51,7 @@ const typeOf = (name: string, element: string): string => {
 export const attentionForward = kernel({
   name: "attentionForward",
   params: ATTENTION_PARAMS,
-  buffers: BUFFERS,
+  buffers: FORWARD_BUFFERS,
   code: (constants: AttentionConstants & { readonly storage: Storage }) => {
     const { headDim, storage } = constants;
     const element = storageType(headDim, storage);
@@ -59,7 +60,7 @@ export const attentionForward = kernel({
     ${enableF16(storage)}
     ${enableSubgroups(constants)}
     ${paramsBinding(ATTENTION_PARAMS)}
-    ${storageBindings(BUFFERS, (name) => typeOf(name, element))}
+    ${storageBindings(FORWARD_BUFFERS, (name) => typeOf(name, element))}
     alias V = ${vectorType(headDim)};
     ${staging(constants)}
     ${entryPoint(

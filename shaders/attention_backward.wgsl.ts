@@ -28,7 +28,8 @@ import { enableF16, storageBindings } from "./elementwise.wgsl.ts";
 import { kernel, paramsBinding, type Storage } from "./kernel.ts";
 import { each, wgsl } from "./wgsl.ts";
 
-const QUERY_BUFFERS = {
+/** Buffers of the kernels that own queries. */
+export const QUERY_BUFFERS = {
   q: "read", // [numRows · seqLen, numHeads · headDim]
   k: "read", // [numRows · seqLen, numKvHeads · headDim]
   v: "read", // as k
@@ -39,7 +40,8 @@ const QUERY_BUFFERS = {
   dq: "read_write", // as q
 } as const;
 
-const KEY_BUFFERS = {
+/** Buffers of the kernels that own keys. */
+export const KEY_BUFFERS = {
   q: "read", // [numRows · seqLen, numHeads · headDim]
   k: "read", // [numRows · seqLen, numKvHeads · headDim]
   v: "read", // as k

@@ -1,14 +1,10 @@
-import { attentionForward } from "../../shaders/attention.wgsl.ts";
-import {
-  attentionBackwardKey,
-  attentionBackwardQuery,
-} from "../../shaders/attention_backward.wgsl.ts";
 import { attentionSpans, chunksOfQueries } from "../../shaders/attention_spans.wgsl.ts";
 import { laneWorkgroups } from "../../shaders/lanes.wgsl.ts";
 import { lanesOf } from "../lanes.ts";
 import type { GradientWriter, Tape } from "../tape.ts";
 import { describe, sizeOf, storageOf, type Tensor } from "../tensor.ts";
 import { addActivationGradient } from "./activation_gradient.ts";
+import { recordBackwardKey, recordBackwardQuery, recordForward } from "./attention_tunable.ts";
 
 /** Inputs of {@linkcode causalAttention}. */
 export interface AttentionInputs {
@@ -42,11 +38,6 @@ export interface AttentionOptions {
   readonly headDim: number;
 }
 
-const FLAT_LANES = 8;
-const TILED_LANES = 64;
-/** Bytes of workgroup memory that every WebGPU adapter has. */
-const WORKGROUP_BYTES = 16_384;
-
 /**
  * Causal self-attention over packed rows.
  *
@@ -77,37 +68,22 @@ export function causalAttention(
   options: AttentionOptions,
 ): Tensor {
   const { q, k, v, starts, ends } = inputs;
-  const { seqLen, numHeads, numKvHeads } = options;
+  const { seqLen, numHeads } = options;
   const numTokens = check(inputs, options);
   const numRows = numTokens / seqLen;
   const y = tape.activation(q.shape, { label: "attention", dtype: q.dtype, from: [q, k, v] });
   const statistics = tape.activation([numTokens, numHeads, 2], { label: "attention statistics" });
   const spans = spansOf(tape, { starts, ends }, { numRows, seqLen });
-  const constants = constantsOf(tape, q, options);
-  const params = { numRows, seqLen, numHeads, numKvHeads };
-  const blocks = numRows * Math.ceil(seqLen / constants.workgroupSize);
-  tape.dispatch(attentionForward, {
-    constants,
-    params,
-    buffers: { q, k, v, spans, y, statistics },
-    workgroups: blocks * numHeads,
-  });
+  const problem = { ...sizesOf(options), numRows, storage: storageOf(q) };
+  const read = { q, k, v, spans, statistics };
+  recordForward(tape, { problem, buffers: { ...read, y }, sums: {} });
   tape.onBackward(y, (dy) => {
     writeGradient(tape, q, (dq, accumulate) => {
-      tape.dispatch(attentionBackwardQuery, {
-        constants: { ...constants, accumulate },
-        params,
-        buffers: { q, k, v, spans, y, dy, statistics, dq },
-        workgroups: blocks * numHeads,
-      });
+      const buffers = { ...read, y, dy, dq };
+      recordBackwardQuery(tape, { problem, buffers, sums: { accumulate } });
     });
-    writeKeyGradients(tape, { k, v }, ({ dk, dv, ...accumulate }) => {
-      tape.dispatch(attentionBackwardKey, {
-        constants: { ...constants, ...accumulate },
-        params,
-        buffers: { q, k, v, spans, dy, statistics, dk, dv },
-        workgroups: blocks * numKvHeads,
-      });
+    writeKeyGradients(tape, { k, v }, ({ dk, dv, ...sums }) => {
+      recordBackwardKey(tape, { problem, buffers: { ...read, dy, dk, dv }, sums });
     });
   });
   return y;
@@ -140,13 +116,9 @@ function check(
   return numTokens;
 }
 
-/** How the kernels share the work among lanes. */
-function constantsOf(tape: Tape, q: Tensor, { headDim }: Pick<AttentionOptions, "headDim">) {
-  const tiled = tape.variant === "tiled";
-  const subgroupSize = tiled ? 0 : tape.subgroupSize;
-  const workgroupSize = tiled ? TILED_LANES : subgroupSize > 0 ? subgroupSize : FLAT_LANES;
-  const tile = tiled ? Math.min(32, Math.floor(WORKGROUP_BYTES / (8 * headDim))) : 0;
-  return { headDim, workgroupSize, tile, subgroupSize, storage: storageOf(q) };
+/** Sizes alone: whatever else the caller's options hold is no part of a problem. */
+function sizesOf({ seqLen, numHeads, numKvHeads, headDim }: AttentionOptions): AttentionOptions {
+  return { seqLen, numHeads, numKvHeads, headDim };
 }
 
 /** What one dispatch writes: both gradients, and whether it adds to them. */
