@@ -14,15 +14,9 @@ import { matmulCases } from "./matmul_cases.ts";
 import { normCases } from "./norm_cases.ts";
 import { samplingCases } from "./sampling_cases.ts";
 
-export type { CaseDType, Group, KernelCase, Scale } from "./kernel_case.ts";
+export type { KernelCase, Scale } from "./kernel_case.ts";
 export * from "./models.ts";
-export {
-  type CaseCheck,
-  type CaseDescription,
-  planCase,
-  type PreparedCase,
-  prepareCase,
-} from "./run_case.ts";
+export { planCase, prepareCase } from "./run_case.ts";
 
 /** Every case at a scale, group by group. */
 export function kernelCases(scale: Scale): KernelCase[] {

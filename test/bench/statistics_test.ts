@@ -13,7 +13,9 @@ test("the band of few values is their range, that of many the ranks of a 95 % in
   const upTo = (length: number) => Array.from({ length }, (_, i) => length - i);
   assert.deepEqual(medianBand([5]), { middle: 5, low: 5, high: 5 });
   assert.deepEqual(medianBand(upTo(5)), { middle: 3, low: 1, high: 5 });
-  // Ranks from tables of the sign test: 9 values give the 2nd and 8th, 20 the 6th and 15th.
+  // Ranks from tables of the sign test: 8 values give their range, 9 the 2nd and 8th, 20 the 6th
+  // and 15th.
+  assert.deepEqual(medianBand(upTo(8)), { middle: 4.5, low: 1, high: 8 });
   assert.deepEqual(medianBand(upTo(9)), { middle: 5, low: 2, high: 8 });
   assert.deepEqual(medianBand(upTo(20)), { middle: 10.5, low: 6, high: 15 });
   assert.throws(() => medianBand([]), /there must be measurements/);
