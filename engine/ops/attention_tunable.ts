@@ -151,6 +151,5 @@ export function recordBackwardKey(tape: Tape, call: AttentionCall<"key">): void 
 }
 
 function familyOf(choice: Choice): AttentionFamily {
-  const families: readonly AttentionFamily[] = [...FAMILIES, matrixAttention];
   return [...FAMILIES, ...MEASURED].find(({ kernel }) => kernel === choice["kernel"])!;
 }
