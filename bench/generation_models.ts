@@ -1,11 +1,10 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { randomModel } from "../cli/run/built_in_sizes.ts";
 import { bytesSource } from "../model/checkpoint/byte_source.ts";
-import type { StoredModel, StoredWeight } from "../model/checkpoint/stored_model.ts";
+import type { StoredModel } from "../model/checkpoint/stored_model.ts";
 import { openFile } from "../model/pretrained/open_model.ts";
 import { DEFAULT_CONFIG, type ModelConfig } from "../model/transformer/config.ts";
-import { weightShapes } from "../model/transformer/weight_shapes.ts";
-import { randomInitializer } from "../model/transformer/weights.ts";
 
 const STORIES = new URL("../../shared/fixtures/stories260K/", import.meta.url);
 
@@ -34,29 +33,13 @@ export interface BenchModel {
 /** The models of the benchmark; the trained one only where `../shared/fixtures` is. */
 export async function benchModels(): Promise<BenchModel[]> {
   const randomName = "random 15M";
-  const random = { name: randomName, stored: randomModel(RANDOM_15M, randomName) };
+  const random = { name: randomName, stored: randomModel(randomName, RANDOM_15M) };
   if (!existsSync(STORIES)) return [random];
   const source = async (name: string) =>
     bytesSource(new Uint8Array(await readFile(new URL(name, STORIES))), name);
   const stored = await openFile(await source("stories260K.bin"), await source("tok512.bin"));
   const text = await readFile(new URL("expected_stdout.txt", STORIES), "utf8");
   return [{ name: "stories260K", stored, text: text.replace(/\n$/, "") }, random];
-}
-
-/** A model whose weights are drawn when they are read; nothing is on disk. */
-export function randomModel(config: ModelConfig, name: string): StoredModel {
-  const initialize = randomInitializer(1);
-  const weights = new Map<string, StoredWeight>();
-  for (const { label, shape } of weightShapes(config)) {
-    const index = weights.size;
-    const read = () => {
-      const values = initialize(shape, label, index);
-      const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-      return Promise.resolve({ dtype: "F32" as const, shape, bytes });
-    };
-    weights.set(label, { dtype: "F32", shape, read });
-  }
-  return { name, config, weights };
 }
 
 /** Tokens of a prompt, the same in every run; the first 259 are marks and bytes. */

@@ -5,7 +5,8 @@ import { loadTransformer, weightBytes } from "../../model/pretrained/load_transf
 import { forwardFlopsPerToken } from "../../model/transformer/flops.ts";
 import type { Transformer } from "../../model/transformer/transformer.ts";
 import { type Scale, SMOLLM2_135M } from "../cases/mod.ts";
-import { type BenchModel, benchModels, randomModel, randomPrompt } from "../generation_models.ts";
+import { randomModel } from "../../cli/run/built_in_sizes.ts";
+import { type BenchModel, benchModels, randomPrompt } from "../generation_models.ts";
 import { type BenchRow, rowOf } from "../report/row.ts";
 import { timeCalls } from "./host_clock.ts";
 import { type BenchContext, type BenchItem, WrongResultError } from "./item.ts";
@@ -30,7 +31,7 @@ export interface Held {
 export async function generationItems(scale: Scale, isQuick: boolean): Promise<BenchItem[]> {
   const models = await benchModels();
   const { name, config } = SMOLLM2_135M;
-  if (scale === "full") models.push({ name, stored: randomModel(config, name) });
+  if (scale === "full") models.push({ name, stored: randomModel(name, config) });
   const dtypes = isQuick ? (["f32", "int8"] as const) : DTYPES;
   return (isQuick ? models.slice(0, 1) : models).flatMap((model) =>
     dtypes.map((dtype) => generationItem({ model, dtype })),
