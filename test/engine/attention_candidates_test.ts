@@ -246,6 +246,8 @@ for (const variant of ["flat", "tiled"] satisfies Variant[]) {
       checkAll(variant, shape, "f32"));
   }
   for (const shape of WIDE) {
+    // A lane that holds a head of 256 takes a software adapter minutes to compile.
+    if (variant === "tiled" && shape.headDim > 128) continue;
     test(`causalAttention() ${variant} computes ${shape.name} as it does by default`, async () => {
       checkOutputs(shape, await run(variant, shape, { choices: new Map(), dtype: "f32" }), "f32");
     });
