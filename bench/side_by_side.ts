@@ -53,7 +53,7 @@ export interface SideBySideOptions {
   readonly only?: RegExp;
   /** @default {to stderr} */
   readonly onProgress?: (line: string) => void;
-  /** Most time that an engine may take for a round. @default {120 s} */
+  /** Most time that an engine may take for a round. @default {300 s} */
   readonly timeoutMs?: number;
   /** @default {all that are known} */
   readonly engines?: readonly Engine[];
@@ -66,7 +66,7 @@ const REPEATS = { software: 1, gpu: 20 };
 
 /** Measures engines side by side; see the top of this file. */
 export async function sideBySide(options: SideBySideOptions = {}): Promise<SideBySide> {
-  const { rounds = 3, only = /(?:)/, timeoutMs = 120_000, tasks = TASKS } = options;
+  const { rounds = 3, only = /(?:)/, timeoutMs = 300_000, tasks = TASKS } = options;
   const { onProgress = (line) => stderr.write(`${line}\n`) } = options;
   const scratch = mkdtempSync(join(tmpdir(), "tenure-side-by-side-"));
   try {
