@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import { causalAttention } from "../../engine/ops/attention.ts";
 import { matrixAttention } from "../../engine/ops/attention_matrix.ts";
+import { ATTENTION_FORWARD } from "../../engine/ops/attention_tunable.ts";
 import { Plan } from "../../engine/plan.ts";
 import { Tape } from "../../engine/tape.ts";
+import { keyOf } from "../../engine/tuning/tunable.ts";
 import { attentionMatrix } from "../../shaders/attention_matrix.wgsl.ts";
 import { attentionSpans, chunksOfQueries } from "../../shaders/attention_spans.wgsl.ts";
 import { fromFloat16, toFloat16 } from "../float16.ts";
@@ -215,3 +218,47 @@ test("attentionMatrix is offered for halves of widths that matrices divide, wher
   const none = { ...at, traits: without };
   assert.deepEqual(matrixAttention.candidates(none, { headDim: 32, storage: "f16" }), []);
 });
+
+test(
+  "causalAttention() attends with subgroup matrices where they were chosen",
+  { skip },
+  async () => {
+    const on = gpus[0]!;
+    const sizes = { numRows: 1, seqLen: 37, numHeads: 2, numKvHeads: 1, headDim: 16 };
+    const { seqLen, numHeads, numKvHeads, headDim } = sizes;
+    const problem = { ...sizes, storage: "f16" } as const;
+    const offered = ATTENTION_FORWARD.candidates(on, problem);
+    assert.notEqual(offered[0]!["kernel"], "matrix", "a tuner alone chooses matrices");
+    const choice = offered.find(({ kernel }) => kernel === "matrix")!;
+    const halves = (label: string, heads: number, seed: number) => {
+      const bits = toFloat16(uniform(seqLen * heads * headDim, seed));
+      const tensor = on.tensor([seqLen, heads * headDim], { label, dtype: "f16", values: bits });
+      return { tensor, values: Float64Array.from(fromFloat16(bits.buffer, bits.length)) };
+    };
+    const heads = {
+      q: halves("q", numHeads, 1),
+      k: halves("k", numKvHeads, 2),
+      v: halves("v", numKvHeads, 3),
+    };
+    const { q, k, v } = heads;
+    const masks = (label: string, value: number) =>
+      on.tensor([seqLen], { label, dtype: "u32", values: new Uint32Array(seqLen).fill(value) });
+    const { variant, subgroupSize, maxBindingBytes, traits } = on;
+    const choices = new Map([[keyOf(ATTENTION_FORWARD, problem), choice]]);
+    const tape = new Tape({ variant, subgroupSize, maxBindingBytes, traits, choices });
+    const inputs = { q: q.tensor, k: k.tensor, v: v.tensor };
+    const y = causalAttention(
+      tape,
+      { ...inputs, starts: masks("starts", 0), ends: masks("ends", seqLen) },
+      sizes,
+    );
+    assert.ok(tape.dispatches.some(({ kernel }) => kernel.name === "attentionMatrix"));
+    const plan = await new Plan(on, tape, { keep: [y] }).compile();
+    plan.run();
+    const [bits] = await plan.read(y);
+    plan.destroy();
+    const at = { q: q.values, k: k.values, v: v.values };
+    const expected = attentionReference(at, { ...sizes, visible: (_, t, s) => s <= t });
+    assertClose(fromFloat16(bits!.buffer, expected.length), expected, { what: "y", ...TOLERANCE });
+  },
+);
