@@ -93,8 +93,7 @@ export function planMemory(
   const activations = gradients.sharedActivationBytes + update.sharedActivationBytes;
   const weights = heldWeights(model);
   const weightBytes = [...weights.values()].reduce((sum, { bytes }) => sum + bytes, 0);
-  const trained = model.parameters.reduce((sum, parameter) => sum + bytesOf(parameter), 0);
-  const { optimizer } = update.bytes;
+  const { gradients: trained, optimizer } = update.bytes;
   return {
     weights,
     gradients: trained,
