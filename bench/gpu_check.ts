@@ -5,15 +5,18 @@
  *
  * Checks every kernel against float64, lets the tuner hold every variant that the adapter offers
  * against the default and keep the fastest, measures the adapter's ceilings, and then kernels,
- * training and decoding as shares of these; beside PyTorch, where it is. The file is written after
- * every section, so that what was found is kept whatever happens. On a software adapter it runs to
- * the end as well, with smaller shapes.
+ * training and decoding as shares of these; beside PyTorch, where it is. Sections keep to a time
+ * that adds up, and leave to later ones what they do not need. The file is written after every
+ * section, so that what was found is kept whatever happens. On a software adapter it runs to the end
+ * as well, with smaller shapes.
  */
 import { parseArgs } from "node:util";
 import { openAdapter } from "../cli/platform/dawn.ts";
 import { formatDuration } from "../cli/run/progress.ts";
 import { Gpu } from "../engine/gpu.ts";
 import { measureRoofline } from "../engine/profile/roofline.ts";
+import { attempt } from "./gpu_check/attempt.ts";
+import { isLargeProduct } from "./gpu_check/beside_torch.ts";
 import { checkKernels } from "./gpu_check/correctness.ts";
 import { decodingItems } from "./gpu_check/decoding.ts";
 import { measureItems } from "./gpu_check/measured.ts";
@@ -22,22 +25,25 @@ import { measureTorch } from "./gpu_check/torch.ts";
 import { tuneKernels } from "./gpu_check/tuning.ts";
 import { formatNumber } from "./report/format.ts";
 import { writeResult } from "./result_file.ts";
+import type { BenchItem } from "./suite/item.ts";
 import { kernelItems } from "./suite/kernel_items.ts";
 import { trainItems } from "./suite/train_items.ts";
 
 const SECTIONS: readonly Section[] = [
-  { name: "correctness", budgetS: 90, run: checkKernels },
+  { name: "correctness", budgetS: 80, run: checkKernels },
   { name: "roofline", budgetS: 20, run: roofline },
-  { name: "tuner", budgetS: 120, run: tuneKernels },
+  { name: "tuner", budgetS: 110, run: tuneKernels },
   {
     name: "kernels",
     budgetS: 60,
-    run: (context, deadline) => measureItems(kernelItems(context.scale, true), context, deadline),
+    run: (context, deadline) =>
+      measureItems(foremost(kernelItems(context.scale, true)), context, deadline),
   },
   {
     name: "training",
     budgetS: 70,
-    run: (context, deadline) => measureItems(trainItems(context.scale), context, deadline),
+    run: (context, deadline) =>
+      measureItems(trainItems(context.scale).toReversed(), context, deadline), // GPT-2 first
   },
   {
     name: "decoding",
@@ -47,8 +53,14 @@ const SECTIONS: readonly Section[] = [
         id.startsWith("decode"),
       ),
   },
-  { name: "PyTorch", budgetS: 60, run: measureTorch },
+  { name: "PyTorch", budgetS: 80, run: measureTorch },
 ];
+
+/**
+ * Time beyond a section's own before it is given up: a large model may be under way, or a kernel that
+ * takes a software adapter long to compile.
+ */
+const GRACE_MS = { gpu: 60_000, software: 600_000 } as const;
 
 const { values: flags } = parseArgs({
   options: { output: { type: "string" }, only: { type: "string" } },
@@ -71,15 +83,19 @@ const shared: CheckContext = {
   fast: fastest,
   scale: opened.kind === "gpu" ? "full" : "small",
   say: (line) => process.stderr.write(`  ${line}\n`),
+  rows: [],
 };
 const body: Record<string, object> = { traits: fastest.gpu.traits, limits: limitsOf(fastest.gpu) };
 const failures: string[] = [];
 let file = "";
+let deadline = performance.now();
 for (const { name, budgetS, run } of SECTIONS) {
   if (wanted !== undefined && !wanted.includes(name)) continue;
   const begin = performance.now();
   print(`\n${name}`);
-  const found = await attempt(() => run(shared, begin + 1000 * budgetS));
+  deadline += 1000 * budgetS;
+  const graceMs = GRACE_MS[opened.kind === "gpu" ? "gpu" : "software"];
+  const found = await attempt(() => run(shared, deadline), { deadline, graceMs });
   const seconds = (performance.now() - begin) / 1000;
   body[name] = { seconds, ...found.body };
   for (const line of found.lines) print(`  ${line}`);
@@ -92,6 +108,7 @@ for (const { name, budgetS, run } of SECTIONS) {
     body: { ...body, failures },
     output: flags.output ?? defaultOutput(),
   });
+  if (found.hangs) break;
 }
 print(
   `\n${failures.length} failures in ${formatDuration(performance.now() - began)}; wrote ${file}`,
@@ -114,14 +131,12 @@ async function roofline(context: CheckContext): Promise<Finding> {
   return { body: measured, lines };
 }
 
-/** A section that throws is a failure of its own. */
-async function attempt(run: () => Promise<Finding>): Promise<Finding> {
-  try {
-    return await run();
-  } catch (error) {
-    const { message } = error as Error;
-    return { body: { error: message }, lines: [], failures: [message] };
-  }
+/** The products that libraries are compared on, then the others. */
+function foremost(items: readonly BenchItem[]): BenchItem[] {
+  const [first, others] = [true, false].map((is) =>
+    items.filter(({ ids }) => ids.some(isLargeProduct) === is),
+  );
+  return [...first!, ...others!];
 }
 
 /** `<adapter>-<date>.json`, with the GPU's architecture where there is one. */

@@ -49,7 +49,7 @@ export function provenanceOf({
   const [cpu] = cpus();
   return {
     date: new Date().toISOString().slice(0, 10),
-    commit: execFileSync("git", ["describe", "--always", "--dirty"], { encoding: "utf8" }).trim(),
+    commit: commitOf(),
     adapter: { kind, vendor, architecture, driver: description },
     features: features ?? [...adapter.features].toSorted(),
     toggles,
@@ -60,6 +60,18 @@ export function provenanceOf({
       node: process.version,
     },
   };
+}
+
+/** The commit that runs, or `"unknown"` in a copy without its history: figures are worth keeping. */
+function commitOf(): string {
+  try {
+    return execFileSync("git", ["describe", "--always", "--dirty"], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    }).trim();
+  } catch {
+    return "unknown";
+  }
 }
 
 /**

@@ -39,7 +39,7 @@ export function matmulCases(scale: Scale): KernelCase[] {
 /** The sizes that engines are compared on. */
 function squares(scale: Scale): Product[] {
   const square = (size: number, layout: Layout, dtype: CaseDType): Product => {
-    const isQuick = size === 512 && layout === "nt";
+    const isQuick = (size === 512 || size === 4096) && layout === "nt";
     return { of: "", layout, dtype, m: size, n: size, k: size, isQuick };
   };
   const sizes = scale === "full" ? [512, 1024, 4096] : [512, 1024];

@@ -17,7 +17,7 @@ const EFFORT: Thoroughness = { rounds: 5, minMs: 10, maxMs: 2000 };
  */
 export async function measureItems(
   items: readonly BenchItem[],
-  { fast: { gpu }, scale, roofline, say }: CheckContext,
+  { fast: { gpu }, scale, roofline, say, rows: all }: CheckContext,
   deadline: number,
   wants: (id: string) => boolean = () => true,
 ): Promise<Finding & { readonly rows: readonly BenchRow[] }> {
@@ -35,6 +35,7 @@ export async function measureItems(
     try {
       for (const row of await run(context)) {
         rows.push(row);
+        all.push(row);
         say(lineOf(row));
       }
     } catch (error) {

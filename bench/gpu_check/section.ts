@@ -2,6 +2,7 @@ import type { OpenedAdapter } from "../../cli/platform/dawn.ts";
 import type { Gpu } from "../../engine/gpu.ts";
 import type { MeasuredRoofline } from "../../engine/profile/roofline.ts";
 import type { Scale } from "../cases/mod.ts";
+import type { BenchRow } from "../report/row.ts";
 
 /** What sections share, and what earlier ones leave for later ones. */
 export interface CheckContext {
@@ -14,6 +15,8 @@ export interface CheckContext {
   readonly say: (line: string) => void;
   /** The adapter's ceilings, once they are measured. */
   roofline?: MeasuredRoofline;
+  /** Everything that was measured so far. */
+  readonly rows: BenchRow[];
 }
 
 /** An adapter and its open device. */
@@ -35,7 +38,10 @@ export interface Finding {
 /** A part of the check. A failure of one does not keep the others from running. */
 export interface Section {
   readonly name: string;
-  /** Time that it should keep to, in seconds; the longest parts look at it as they go. */
+  /**
+   * Time that it may take, in seconds, besides what earlier sections left; the longest parts look at
+   * it as they go.
+   */
   readonly budgetS: number;
   readonly run: (context: CheckContext, deadline: number) => Promise<Finding>;
 }

@@ -1,9 +1,17 @@
 import { paperAdapter } from "../../cli/platform/paper_adapter.ts";
-import { questionsOf, type TuningSizes } from "../../cli/run/tuning_questions.ts";
+import { questionsAsked, questionsOf, type TuningSizes } from "../../cli/run/tuning_questions.ts";
 import { Gpu } from "../../engine/gpu.ts";
 import type { Choice } from "../../engine/tuning/tunable.ts";
 import { tune, type TuningResult } from "../../engine/tuning/tune.ts";
-import { CAREER, GPT2_124M, type Scale, SMOLLM2_135M } from "../cases/mod.ts";
+import {
+  CAREER,
+  GPT2_124M,
+  kernelCases,
+  planCase,
+  type Scale,
+  SMOLLM2_135M,
+} from "../cases/mod.ts";
+import { isLargeProduct } from "./beside_torch.ts";
 import type { CheckContext, Finding, OpenedDevice } from "./section.ts";
 
 /** How a rejected candidate tells that its result is wrong, in the words of `tune()`. */
@@ -34,7 +42,10 @@ export async function tuneKernels(
   const changed = results.filter(({ isDefault }) => !isDefault);
   return {
     body: {
-      results: results.map(({ question: _, ...result }) => result),
+      results: results.map((result) => {
+        const { question: _, ...told } = result;
+        return told;
+      }),
       skipped: Object.fromEntries(skipped),
     },
     lines: [
@@ -45,11 +56,17 @@ export async function tuneKernels(
   };
 }
 
-/** What models ask on such a device. */
+/** What the large products, first of all, and models ask on such a device. */
 async function allQuestions({ opened, gpu }: OpenedDevice, scale: Scale) {
-  const { variant } = gpu;
+  const { variant, traits } = gpu;
   const openPaperGpu = () => Gpu.open(paperAdapter(opened.adapter), { variant });
-  const asked = [];
+  const paper = await openPaperGpu();
+  const products = kernelCases(scale).filter(
+    ({ id, needsFloat16 }) => isLargeProduct(id) && (traits.hasFloat16 || !needsFloat16),
+  );
+  const asked = questionsAsked(paper, () => {
+    for (const product of products) planCase(paper, product);
+  }).map(({ question }) => question);
   for (const sizes of sizesOf(scale, gpu.traits.hasFloat16)) {
     asked.push(...(await questionsOf(openPaperGpu, sizes)).map(({ question }) => question));
   }

@@ -75,7 +75,24 @@ export async function questionsOf(
     paper.choices = notebook;
     RECORD[phase](paper, sizes);
   }
-  return [...notebook.questions.values()].toSorted((a, b) => flopsOf(b) - flopsOf(a));
+  return byFlops(notebook);
+}
+
+/**
+ * What ops ask, by recording them on paper. What takes the most arithmetic comes first.
+ *
+ * @param paper A device that takes notes.
+ * @param record Records the ops on it.
+ */
+export function questionsAsked(paper: Gpu, record: () => void): CountedQuestion[] {
+  const notebook = new Notebook();
+  paper.choices = notebook;
+  record();
+  return byFlops(notebook);
+}
+
+function byFlops({ questions }: Notebook): CountedQuestion[] {
+  return [...questions.values()].toSorted((a, b) => flopsOf(b) - flopsOf(a));
 }
 
 /** Operations of all uses of a question. */

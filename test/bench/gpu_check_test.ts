@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import { attempt } from "../../bench/gpu_check/attempt.ts";
+import { besideLine, besideTorch } from "../../bench/gpu_check/beside_torch.ts";
 import { checkKernels } from "../../bench/gpu_check/correctness.ts";
 import { decodingItems } from "../../bench/gpu_check/decoding.ts";
 import { measureItems } from "../../bench/gpu_check/measured.ts";
-import type { CheckContext } from "../../bench/gpu_check/section.ts";
+import type { CheckContext, Finding } from "../../bench/gpu_check/section.ts";
+import { lastReport } from "../../bench/gpu_check/torch.ts";
 import { tuneKernels } from "../../bench/gpu_check/tuning.ts";
 import { rowOf } from "../../bench/report/row.ts";
 import type { BenchItem } from "../../bench/suite/item.ts";
@@ -16,7 +19,7 @@ after(() => gpu.destroy());
 
 const context = (): CheckContext => {
   const device = { opened, gpu };
-  return { safe: device, fast: device, scale: "small", say: () => {} };
+  return { safe: device, fast: device, scale: "small", say: () => {}, rows: [] };
 };
 
 /** An item of one row, or one that throws. */
@@ -28,6 +31,89 @@ const item = (id: string, error?: string): BenchItem => ({
     const work = { flops: 2e6, bytes: 1e6 };
     return Promise.resolve([rowOf(about, { rounds: [1, 2, 3], clock: "wall" }, { work })]);
   },
+});
+
+test("a section that throws, or never ends, is a failure of its own", async () => {
+  const at = (run: () => Promise<Finding>) => attempt(run, { deadline: 0, graceMs: 20 });
+  const found = { body: {}, lines: ["well"] };
+  assert.deepEqual(await at(() => Promise.resolve(found)), { ...found, hangs: false });
+  const thrown = await at(() => Promise.reject(new Error("it is lost")));
+  assert.deepEqual([thrown.failures, thrown.hangs], [["it is lost"], false]);
+  const hung = await at(() => new Promise(() => {}));
+  assert.equal(hung.hangs, true);
+  assert.match(hung.failures![0]!, /^it must end, got nothing/);
+});
+
+test("what was measured is there for later sections", async () => {
+  const shared = context();
+  await measureItems([item("first"), item("second", "it is wrong")], shared, Infinity);
+  assert.deepEqual(
+    shared.rows.map(({ id }) => id),
+    ["first"],
+  );
+});
+
+test("the last whole report counts, though the program fails or takes too long", async () => {
+  const run = (script: string, timeoutMs = 60_000) =>
+    lastReport(process.execPath, ["-e", script], timeoutMs);
+  const print = 'console.log("a warning"); console.log(JSON.stringify({ copyGBs: 1 }));';
+  assert.deepEqual(await run(`${print} console.log(JSON.stringify({ copyGBs: 2 }));`), {
+    report: { copyGBs: 2 },
+    reason: "",
+  });
+  assert.deepEqual(await run(`${print} console.error("no memory"); process.exitCode = 3;`), {
+    report: { copyGBs: 1 },
+    reason: "no memory",
+  });
+  const slow = await run(`${print} setInterval(() => {}, 1000);`, 3000);
+  assert.deepEqual(slow, { report: { copyGBs: 1 }, reason: "it took more than 3 s" });
+  const none = await lastReport("tenure-has-no-such-program", [], 1000);
+  assert.equal(none.report, undefined);
+  assert.match(none.reason, /ENOENT/);
+});
+
+test("figures are held beside those of PyTorch, as far as both are there", () => {
+  const row = (id: string, group: "kernels" | "train step" | "decode", rest: object) => ({
+    ...rowOf(
+      { id, group, shape: "", dtype: id.includes(" f16 ") ? "f16" : "f32" },
+      { rounds: [1], clock: "wall" },
+    ),
+    ...rest,
+  });
+  const rows = [
+    row("matmul nt f32 4096x4096x4096", "kernels", { gflops: 30_000 }),
+    row("matmul nt f16 4096x4096x4096", "kernels", { gflops: 200_000 }),
+    row("matmul nt f32 512x512x512", "kernels", { gflops: 10_000 }),
+    row("train step f16 GPT-2 124M B4 T1024", "train step", { tokensPerSecond: 50_000 }),
+    row("train step f32 small GPT B4 T128", "train step", { tokensPerSecond: 9 }),
+    row("decode B1 f16 SmolLM2-135M", "decode", { gbps: 900 }),
+  ];
+  const report = {
+    matmul: { size: 4096, tflops: { f32: 50, f16: 800 } },
+    copyGBs: 3000,
+    training: { batch: 4, tokens: 1024, compiled: true, tokensPerSecond: 100_000 },
+  };
+  const ceilings = { bytesPerSecond: 2.7e12, flopsPerSecond: 1, runs: [] };
+  const found = besideTorch(report, { rows, roofline: ceilings });
+  assert.deepEqual(
+    found.map(({ what, ratio }) => [what, ratio]),
+    [
+      ["matmul nt f32 4096x4096x4096 beside cuBLAS", 0.6],
+      ["matmul nt f16 4096x4096x4096 beside cuBLAS", 0.25],
+      ["train step f16 GPT-2 124M B4 T1024 beside bf16, torch.compile", 0.5],
+      ["copy beside copy", 0.9],
+      ["decode B1 f16 SmolLM2-135M beside copy", 0.3],
+    ],
+  );
+  assert.equal(
+    besideLine(found[0]!),
+    "matmul nt f32 4096x4096x4096 beside cuBLAS: 30.0 TFLOP/s, 0.60 times PyTorch's 50.0",
+  );
+  assert.deepEqual(besideTorch({}, { rows, roofline: ceilings }), []);
+  assert.deepEqual(
+    besideTorch({ ...report, matmul: { ...report.matmul, size: 64 } }, { rows }).length,
+    2,
+  );
 });
 
 test("an item that fails is told, and does not keep others from being measured", async () => {

@@ -64,6 +64,7 @@ test("a file of results is read; one that holds none is refused by name", () => 
     "cut.json": '{ "rows": [',
     "null.json": "null",
     "other.json": '{ "models": {} }',
+    "zero.json": '{ "rows": [{ "id": "a", "ms": 0, "lowMs": 0, "highMs": 0 }] }',
     "text.json": '{ "rows": [{ "id": "a", "ms": "1", "lowMs": 1, "highMs": 1 }] }',
   })) {
     const path = file(name, content);
@@ -73,4 +74,9 @@ test("a file of results is read; one that holds none is refused by name", () => 
       name,
     );
   }
+  const missing = join(folder, "missing.json");
+  assert.throws(() => readResult(missing), {
+    message: `Cannot read "${missing}": the file must exist, got no such file`,
+  });
+  assert.throws(() => readResult(folder), /it must be a file, got a folder$/);
 });
