@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import type { GpuOptions } from "../../engine/gpu.ts";
 import { fusedProjection } from "../../engine/ops/fused_projection.ts";
+import { Plan } from "../../engine/plan.ts";
 import { Tape } from "../../engine/tape.ts";
-import { assertClose, openGpu } from "../support.ts";
+import { assertClose, openGpu, uniform } from "../support.ts";
 import { type FusedCase, fusedReference, runFused } from "./fused_case.ts";
 
 const WAYS: Readonly<Record<string, GpuOptions>> = {
@@ -77,6 +78,26 @@ for (const [way, gpu] of gpus) {
     assert.deepEqual(await runFused(gpu, cases), alone);
   });
 }
+
+test("fusedProjection() flat reaches every column once beyond 65 535 workgroups", async () => {
+  const [, gpu] = gpus[0]!;
+  const width = 65_600 * 8 * 2; // of subgroups of 8 lanes, each of which takes 2 columns
+  const weight = uniform(width, 1);
+  const tape = new Tape(gpu);
+  const y = fusedProjection(tape, {
+    x: gpu.tensor([1, 1], { label: "x", values: Float32Array.of(2) }),
+    by: [{ weight: gpu.tensor([width, 1], { label: "weight", values: weight }) }],
+  });
+  if (gpu.subgroupSize <= 8) assert.ok(tape.dispatches[0]!.workgroups > 65_535);
+  const plan = await new Plan(gpu, tape, { keep: [y] }).compile();
+  plan.run();
+  const [found] = await plan.read(y);
+  plan.destroy();
+  assert.deepEqual(
+    found,
+    weight.map((value) => 2 * value),
+  );
+});
 
 test("fusedProjection() gives a row the same bits whatever rows lie beside it", async () => {
   const all: FusedCase = { ...CASES[2]!, norm: "rmsNorm" };

@@ -20,6 +20,14 @@ for (const dtype of DTYPES) {
   });
 }
 
+test("packedMatmul() tiled (nt) of few rows adds to what is there where it is told to", async () => {
+  const cases = casesOf("f16", (numRows) => numRows <= MOST_FEW_ROWS)
+    .filter(({ layout }) => layout === "nt")
+    .map((each) => ({ ...each, accumulate: true }));
+  assert.ok(cases.some(({ c }) => c.some((value) => value !== 0)));
+  check(cases, await run(gpu, cases, { variant: "tiled" }));
+});
+
 for (const [layout, numRows, numColumns, kernel] of [
   ["nt", 1, 65_600 * WIDEST_NT, "fusedProjectionTiled"],
   ["nn", 8, (65_600 / 4) * FEW_ROWS.columns, "packedFewRowsNn"],
