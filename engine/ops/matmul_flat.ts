@@ -17,9 +17,9 @@ interface FlatTile {
 }
 
 /**
- * Tiles by layout, the fastest first as measured on Mesa's software driver, among those that it
- * compiles within half a second; where neighbors in memory are not read four at a time, a longer
- * step only makes the code longer.
+ * Tiles by layout: first the default, which Mesa's software driver compiles within half a second;
+ * the others are for a tuner. Where neighbors in memory are not read four at a time, a longer step
+ * only makes the code longer.
  */
 const TILES: Readonly<Record<MatmulProblem["layout"], readonly FlatTile[]>> = {
   nn: [
@@ -27,12 +27,15 @@ const TILES: Readonly<Record<MatmulProblem["layout"], readonly FlatTile[]>> = {
     { tileRows: 8, tileColumns: 4, step: 4 },
     { tileRows: 16, tileColumns: 4, step: 4 },
     { tileRows: 16, tileColumns: 8, step: 1 },
+    { tileRows: 32, tileColumns: 4, step: 1 },
+    { tileRows: 8, tileColumns: 8, step: 1 },
     { tileRows: 8, tileColumns: 4, step: 1 },
   ],
   nt: [
     { tileRows: 16, tileColumns: 4, step: 4 },
     { tileRows: 16, tileColumns: 2, step: 4 },
     { tileRows: 8, tileColumns: 4, step: 4 },
+    { tileRows: 8, tileColumns: 8, step: 4 },
     { tileRows: 16, tileColumns: 4, step: 1 },
     { tileRows: 8, tileColumns: 4, step: 1 },
   ],
@@ -40,6 +43,8 @@ const TILES: Readonly<Record<MatmulProblem["layout"], readonly FlatTile[]>> = {
     { tileRows: 16, tileColumns: 4, step: 2 },
     { tileRows: 16, tileColumns: 4, step: 1 },
     { tileRows: 16, tileColumns: 8, step: 1 },
+    { tileRows: 32, tileColumns: 4, step: 1 },
+    { tileRows: 8, tileColumns: 8, step: 1 },
     { tileRows: 8, tileColumns: 4, step: 4 },
     { tileRows: 8, tileColumns: 4, step: 1 },
   ],

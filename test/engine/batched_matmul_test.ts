@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import type { Variant } from "../../engine/gpu.ts";
+import { add } from "../../engine/ops/add.ts";
 import { batchedMatmul } from "../../engine/ops/batched_matmul.ts";
 import { Tape } from "../../engine/tape.ts";
 import { matmulReference } from "../reference/matmul.ts";
@@ -36,6 +37,28 @@ for (const variant of ["flat", "tiled"] satisfies Variant[]) {
       });
     });
   }
+}
+
+for (const variant of ["flat", "tiled"] satisfies Variant[]) {
+  test(`batchedMatmul() ${variant} adds nothing to the next matrix of a gradient`, () => {
+    // The second product adds to the gradients: rows beyond a matrix would be added to the next.
+    const sizes = { numBatches: 3, numRows: 5, numColumns: 7, depth: 6 };
+    const product = (at: { a: Float64Array; b: Float64Array }) => matmulReference("nn", at, sizes);
+    return checkOp(gpu, variant, {
+      inputs: {
+        a: { shape: [3, 5, 6], values: uniform(90, 1) },
+        b: { shape: [3, 6, 7], values: uniform(126, 2) },
+      },
+      op: (tape, { a, b }) =>
+        add(
+          tape,
+          batchedMatmul(tape, "nn", { a, b }),
+          batchedMatmul(tape, "nn", { a, b, scale: 0.5 }),
+        ),
+      reference: (at) => product(at).map((value) => 1.5 * value),
+      tolerance: TOLERANCE,
+    });
+  });
 }
 
 test("batchedMatmul() refuses batches that do not fit", () => {

@@ -205,14 +205,18 @@ for (const layout of LAYOUTS) {
     );
   }
 
-  test(`matrixProducts ${layout} splits the depth at the end of a step`, { skip }, () =>
-    check(gpu, {
-      layout,
-      sizes: [33, 36, 70],
-      choice: { splits: 3 },
-      scale: 0.5,
-      epilogue: { residual: true, accumulate: true },
-    }),
+  test(
+    `matrixProducts ${layout} splits the depth at the end of a step, in windows too`,
+    { skip },
+    () =>
+      check(gpu, {
+        layout,
+        sizes: [33, 36, 70],
+        beside: 3,
+        choice: { splits: 3 },
+        scale: 0.5,
+        epilogue: { bias: true, residual: true, accumulate: true },
+      }),
   );
 
   test(`matrixProducts ${layout} multiplies each matrix of a batch`, { skip }, () =>
