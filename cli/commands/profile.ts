@@ -1,3 +1,5 @@
+import { stat } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { chromeTrace } from "../../engine/profile/chrome_trace.ts";
 import type { WeightDType } from "../../engine/pack.ts";
@@ -81,6 +83,7 @@ Examples:
 
 async function run(path: string | undefined, flags: ProfileFlags): Promise<void> {
   const progress = new Progress();
+  if (flags.trace !== undefined) await checkFolderOf(flags.trace);
   const profiled = await profileModel({ ...requestOf(path, flags), progress });
   const { profile, ...subject } = profiled;
   if (flags.trace !== undefined) {
@@ -91,6 +94,16 @@ async function run(path: string | undefined, flags: ProfileFlags): Promise<void>
     flags.json === true
       ? `${JSON.stringify({ ...subject, ...profile })}\n`
       : `${formatProfile(profiled)}\n`,
+  );
+}
+
+/** Refuses a trace that could not be written, before minutes are spent on it. */
+async function checkFolderOf(trace: string): Promise<void> {
+  const folder = dirname(resolve(trace));
+  if ((await stat(folder).catch(() => undefined))?.isDirectory() === true) return;
+  throw new CliError(
+    EXIT.usage,
+    `Cannot write "${trace}": the folder must exist, got no folder "${folder}"`,
   );
 }
 

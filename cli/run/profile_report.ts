@@ -25,7 +25,8 @@ function figure(value: number): string {
 
 /** A share of the time as blocks, to an eighth of a character. */
 export function bar(share: number, width: number = BAR): string {
-  const eighths = Math.round(8 * width * Math.min(1, Math.max(0, share)));
+  const known = Number.isNaN(share) ? 0 : share; // of no time at all, on a coarse clock
+  const eighths = Math.round(8 * width * Math.min(1, Math.max(0, known)));
   const part = eighths % 8 === 0 ? "" : "▏▎▍▌▋▊▉"[(eighths % 8) - 1]!;
   return ("█".repeat(Math.floor(eighths / 8)) + part).padEnd(width);
 }
@@ -52,7 +53,7 @@ function groupTable(what: string, groups: readonly ProfileGroup[], totalMs: numb
       group.name,
       String(group.count),
       bar(group.ms / totalMs),
-      `${((100 * group.ms) / totalMs).toFixed(1)} %`,
+      totalMs > 0 ? `${((100 * group.ms) / totalMs).toFixed(1)} %` : "–",
       figure(group.ms),
       figure(gflopsPerSecond),
       figure(gbPerSecond),
@@ -120,7 +121,7 @@ function totals(profile: Profile, numTokens: number): string {
     ...(roofline === undefined
       ? []
       : [
-          `Limit of this adapter: ${figure(sum.limitMs)} ms, so the step runs at ${(100 * shareOfLimit).toFixed(1)} % of it`,
+          `Limit of this adapter: ${figure(sum.limitMs)} ms, so the step runs at ${figure(100 * shareOfLimit)} % of it`,
         ]),
     `Sum of ${sum.count} dispatches, each in a pass of its own: ${figure(sum.ms)} ms, ${compared(sum.ms - replayMs)} than in one`,
     `Host: encoding ${figure(host.encodeMs)} ms (${figure(perDispatch)} µs a dispatch), submitting ${figure(host.submitMs)} ms, ${host.submits} submit${host.submits === 1 ? "" : "s"} a step` +

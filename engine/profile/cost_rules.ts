@@ -176,6 +176,8 @@ export function cachedAttention(result: "y" | "sums"): CostRule {
     const { numRows = 0, seqLen = 0, numHeads = 0, numKvHeads = 0, capacity = 0 } = work.params;
     const { seenKeys = capacity } = work;
     const headDim = Number(work.constants["headDim"]);
+    // The last of several queries side by side sees half of them more than the mean one does.
+    const readKeys = Math.min(capacity, seenKeys + (seqLen - 1) / 2);
     const isSplit = result === "sums" && work.constants["direct"] !== true;
     const written = isSplit
       ? ((work.bytes("sums") + work.bytes("stats")) * seenKeys) / capacity
@@ -185,7 +187,7 @@ export function cachedAttention(result: "y" | "sums"): CostRule {
       bytes:
         work.bytes("q") +
         written +
-        numRows * seenKeys * numKvHeads * headDim * (work.width("k") + work.width("v")),
+        numRows * readKeys * numKvHeads * headDim * (work.width("k") + work.width("v")),
       halves: work.width("q") === HALF && work.width("k") === HALF,
     };
   };

@@ -100,6 +100,14 @@ test("tenure profile without a model or a size says so on one line", () => {
   assert.match(stderr, /there must be either a model or --size, got neither/);
 });
 
+test("a trace whose folder is not there is refused before anything is measured", () => {
+  const trace = join(folder, "nowhere", "run.json");
+  const { status, stderr } = tenure(["profile", small, "--trace", trace]);
+  assert.equal(status, EXIT.usage);
+  assert.match(stderr, /Cannot write ".*run\.json": the folder must exist/);
+  assert.doesNotMatch(stderr, /Adapter: /);
+});
+
 test("--help of profile and bench roofline teaches", () => {
   const help = (args: readonly string[]) => tenure([...args, "--help"]).stdout;
   assert.match(help(["profile"]), /Reading the table:.*Examples:\n {2}\$ tenure profile --size/s);
@@ -120,12 +128,19 @@ test("bars are as long as shares, to an eighth of a character", () => {
   assert.equal(bar(1 / 32, 4), "▏   ");
   assert.equal(bar(1, 4), "████");
   assert.equal(bar(7, 4), "████");
+  assert.equal(bar(NaN, 4), "    ");
 });
 
 test("a report shows shares of limits where they are known, and dashes where not", async () => {
   const profiled = await profile({ what: "decode" });
   assert.match(formatProfile(profiled), /  –\n/);
   const roofline = { bytesPerSecond: 1e9, flopsPerSecond: 1e9 };
+  const still = profiled.profile.dispatches.map((one) => ({ ...one, ms: 0 }));
+  const coarse = formatProfile({
+    ...profiled,
+    profile: { ...profiled.profile, dispatches: still, roofline, replayMs: 0 },
+  });
+  assert.doesNotMatch(coarse, /NaN|undefined|Infinity/, "a clock may be too coarse");
   const dispatches = profiled.profile.dispatches.map((one) => ({ ...one, ms: 4, limitMs: 1 }));
   const known = {
     ...profiled,
