@@ -53,6 +53,7 @@ Examples:
 Environment:
   TENURE_ADAPTER=gpu|lavapipe|swiftshader   use this kind of adapter or fail
   VK_DRIVER_FILES=<manifest>                use these Vulkan drivers
+  TENURE_TUNING=auto|off|<file>             as --tuning, where that is not given
   TENURE_DEBUG=1                            show the stack of an error
 
 Exit codes:

@@ -26,7 +26,7 @@ import { MODEL_ARGUMENT } from "./model_flags.ts";
 interface TuneFlags extends DeviceFlags {
   readonly size?: string;
   readonly rows: number;
-  readonly length: number;
+  readonly length?: number;
   readonly dtype: WeightDType;
   readonly for: readonly Phase[];
   readonly only?: readonly string[];
@@ -52,7 +52,7 @@ export function tuneCommand(program: Command): void {
     .argument("[model]", `${MODEL_ARGUMENT}; of its files only the configuration is read`)
     .addOption(new Option("--size <name>", "shapes of a model without its files").choices(sizes))
     .option("--rows <n>", "rows of a training batch", count, 8)
-    .option("--length <n>", "tokens of a row", count, 512)
+    .option("--length <n>", "tokens of a row (default: 512, or what the model takes)", count)
     .addOption(
       new Option("--dtype <type>", "how weights are held; f16: activations of training, too")
         .choices(WEIGHT_DTYPES)
@@ -121,7 +121,7 @@ function requestOf(path: string | undefined, flags: TuneFlags): TuneRequest {
   return {
     model: path === undefined ? { size: size ?? "small" } : { path },
     numRows: rows,
-    seqLen: length,
+    ...(length !== undefined && { seqLen: length }),
     dtype,
     phases,
     ...(only !== undefined && { only }),

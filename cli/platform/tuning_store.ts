@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TuningStore } from "../../engine/tuning/store.ts";
 import { CliError, EXIT } from "./errors.ts";
-import { writeAtomically } from "./files.ts";
+import { fileError, writeAtomically } from "./files.ts";
 
 /** A lock that is older belongs to a process that died: writing takes milliseconds. */
 const STALE_MS = 10_000;
@@ -65,6 +65,11 @@ export class FileTuningStore implements TuningStore {
     this.path = path;
   }
 
+  /** The file, whatever the device. */
+  pathOf(): string {
+    return this.path;
+  }
+
   read(): Promise<string | undefined> {
     return readText(this.path);
   }
@@ -83,13 +88,15 @@ async function readText(path: string): Promise<string | undefined> {
     return await readFile(path, "utf8");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
+    throw fileError("read", path, { error, exitCode: EXIT.data });
   }
 }
 
 /** Waits until a lock is free, and holds it for the time of the work. */
 async function locked<T>(path: string, work: () => Promise<T>): Promise<T> {
-  await mkdir(dirname(path), { recursive: true });
+  await mkdir(dirname(path), { recursive: true }).catch((error: unknown) => {
+    throw fileError("write", path, { error, exitCode: EXIT.failure });
+  });
   const begin = Date.now();
   while (!(await tryLock(path))) {
     if (Date.now() - begin > WAIT_MS) {
@@ -114,7 +121,7 @@ async function tryLock(path: string): Promise<boolean> {
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
-    throw error;
+    throw fileError("write", path, { error, exitCode: EXIT.failure });
   }
 }
 

@@ -16,7 +16,7 @@ export const KERNELS: readonly Kernels[] = ["auto", "flat", "tiled"];
 export interface DeviceChoice {
   /** Trades Dawn's checks for speed. @default {false} */
   readonly fast?: boolean;
-  /** Where the choices of kernels come from: `"auto"`, `"off"`, or a file. @default {"auto"} */
+  /** Where the choices of kernels come from: `"auto"`, `"off"`, or a file. @default {TENURE_TUNING, or "auto"} */
   readonly tuning?: string;
 }
 
@@ -47,11 +47,16 @@ const BEYOND_BYTES = 2 ** 42;
 /** What was last said of the adapter: once a process will do. */
 let said: string | undefined;
 
+/** What `--tuning` is where nobody says: what is in `TENURE_TUNING`, else `"auto"`. */
+function usualTuning(): string {
+  return process.env["TENURE_TUNING"] || "auto";
+}
+
 /** Does work on the best device, says on stderr which one it is, and closes it in the end. */
 export async function withDevice<T>(
   kernels: Kernels,
   work: (gpu: Gpu, info: DeviceInfo) => Promise<T>,
-  { maxMemoryGiB, fast = false, tuning = "auto" }: DeviceOptions = {},
+  { maxMemoryGiB, fast = false, tuning = usualTuning() }: DeviceOptions = {},
 ): Promise<T> {
   const { adapter, kind, line, toggles } = await openAdapter({ fast });
   if (line !== said) process.stderr.write(`${(said = line)}\n`);

@@ -1,6 +1,10 @@
-import { readFile, rm } from "node:fs/promises";
+import { readFile, rm, stat } from "node:fs/promises";
 import type { Gpu } from "../../engine/gpu.ts";
-import type { TuningDeviceIdentity } from "../../engine/tuning/device_identity.ts";
+import {
+  isSameDevice,
+  type TuningDeviceIdentity,
+  tuningKeyOf,
+} from "../../engine/tuning/device_identity.ts";
 import { loadTuning, saveTuning, type TuningStore } from "../../engine/tuning/store.ts";
 import {
   parseTuning,
@@ -9,7 +13,7 @@ import {
   TunedChoices,
 } from "../../engine/tuning/stored_choices.ts";
 import { type PlanTimer, tune, type TuningResult } from "../../engine/tuning/tune.ts";
-import { EXIT, failingAs } from "../platform/errors.ts";
+import { CliError, EXIT, failingAs } from "../platform/errors.ts";
 import { openModelPath } from "../platform/model_folder.ts";
 import { FileTuningStore, FolderTuningStore } from "../platform/tuning_store.ts";
 import { type DeviceChoice, type Kernels, withDevice } from "./device.ts";
@@ -19,7 +23,9 @@ import { BUILT_IN_SIZES } from "./built_in_sizes.ts";
 import { type CountedQuestion, questionsOf, type TuningSizes } from "./tuning_questions.ts";
 
 /** What `tenure tune` is asked to do. */
-export interface TuneRequest extends Omit<TuningSizes, "config"> {
+export interface TuneRequest extends Omit<TuningSizes, "config" | "seqLen"> {
+  /** Tokens of a row. @default {512, or as many as the model takes} */
+  readonly seqLen?: number;
   /** Whose shapes: a model by its path, or one of {@linkcode BUILT_IN_SIZES}. */
   readonly model: { readonly path: string } | { readonly size: string };
   /** Tunables to measure, by name; all of them if absent. */
@@ -82,6 +88,7 @@ export async function planTuning(request: TuneRequest): Promise<PlannedQuestion[
 export async function tuneKernels(request: TuneRequest): Promise<TuneOutcome> {
   return onDevice(request, async (gpu, { questions, known, identity, store }) => {
     const { progress, signal } = request;
+    if (store !== undefined && questions.length > 0) await checkShelf(store, identity);
     const counts = new Map(questions.map(({ key, count }) => [key, count]));
     const results: (TuningResult & { readonly count: number })[] = [];
     const keep = async (result: TuningResult) => {
@@ -122,6 +129,9 @@ function optionsOf({ rounds, budgetMs, timer, signal, progress }: TuneRequest) {
 
 type ProgressListener = NonNullable<NonNullable<Parameters<typeof tune>[2]>["onProgress"]>;
 
+/** Tokens of a row where nobody says how many. */
+const USUAL_LENGTH = 512;
+
 /** What is asked on a device, and what is known of it already. */
 interface Asked {
   readonly identity: TuningDeviceIdentity;
@@ -137,8 +147,12 @@ async function onDevice<T>(
   const { model, device, kernels, only, again = false, ...sizes } = request;
   const config =
     "size" in model ? BUILT_IN_SIZES[model.size]! : (await openModelPath(model.path)).config;
+  const seqLen = lengthFor(config.maxSeqLen, sizes.seqLen);
   const run = async (gpu: Gpu, { identity, openPaperGpu }: DeviceOf) => {
-    const all = await failingAs(EXIT.device, () => questionsOf(openPaperGpu, { ...sizes, config }));
+    const all = await failingAs(EXIT.device, () =>
+      questionsOf(openPaperGpu, { ...sizes, config, seqLen }),
+    );
+    checkNames(only, all);
     const wanted = all.filter(({ question: { tunable } }) => only?.includes(tunable.name) ?? true);
     const { store, choices } = await shelfOf(device.tuning, identity, request.progress);
     const isKnown = ({ question }: CountedQuestion) =>
@@ -150,7 +164,60 @@ async function onDevice<T>(
   return withDevice(kernels, run, { ...device, tuning: "off" });
 }
 
+/** @throws {CliError} With exit code 2 if the model never sees so many tokens. */
+function lengthFor(most: number, length = Math.min(USUAL_LENGTH, most)): number {
+  if (length <= most) return length;
+  throw new CliError(
+    EXIT.usage,
+    `Cannot tune: --length must be at most ${most} for this model, got ${length}`,
+  );
+}
+
 type DeviceOf = Parameters<Parameters<typeof withDevice>[1]>[1];
+
+/** @throws {CliError} With exit code 2 if a name is of no kernel that the model asks about. */
+function checkNames(only: readonly string[] = [], all: readonly CountedQuestion[]): void {
+  const names = [...new Set(all.map(({ question }) => question.tunable.name))];
+  const unknown = only.find((name) => !names.includes(name));
+  if (unknown === undefined) return;
+  throw new CliError(
+    EXIT.usage,
+    `Cannot tune: --only must name kernels that this model asks for, ${names.join(", ")}, got "${unknown}"`,
+  );
+}
+
+/**
+ * Sees that results can be kept, before minutes are spent on them.
+ *
+ * @throws {CliError} If nothing can be written there, or, with exit code 2, if it is a file of
+ *   something else.
+ */
+async function checkShelf(store: TuningStore, identity: TuningDeviceIdentity): Promise<void> {
+  await store.exclusively?.(tuningKeyOf(identity), async () => {
+    if (!(store instanceof FileTuningStore)) return; // a damaged file of our own is replaced
+    const text = await store.read();
+    if (text === undefined) return;
+    const { device } = parseNamed(text, store.path, "add to");
+    if (isSameDevice(device, identity)) return;
+    throw new CliError(
+      EXIT.usage,
+      `Cannot add to "${store.path}": it must hold choices of this device, got those of another, or with other switches; name another file`,
+    );
+  });
+}
+
+/** Reads a file that somebody named, who may have named the wrong one. */
+function parseNamed(text: string, path: string, verb: string): StoredTuning {
+  try {
+    return parseTuning(text, path);
+  } catch (error) {
+    throw new CliError(
+      EXIT.usage,
+      `Cannot ${verb} "${path}": it must be a file that tenure tune wrote, got another; nothing was changed`,
+      { cause: error },
+    );
+  }
+}
 
 async function shelfOf(
   tuning = "auto",
@@ -160,7 +227,8 @@ async function shelfOf(
   if (tuning === "off") return { store: undefined, choices: new TunedChoices({ choices: {} }) };
   const store = storeOf(tuning);
   const loaded = await loadTuning(store, identity, (line) => progress.line(line));
-  return { store, choices: new TunedChoices(loaded) };
+  const choices = isSameDevice(loaded.device, identity) ? loaded.choices : {};
+  return { store, choices: new TunedChoices({ choices }) };
 }
 
 function candidatesOf(gpu: Gpu, { question }: CountedQuestion): number {
@@ -190,13 +258,26 @@ export async function listTuning(
   return { files, damaged };
 }
 
-/** Deletes what was measured; returns the files that were. */
+/**
+ * Deletes what was measured; returns the files that were.
+ *
+ * @throws {CliError} With exit code 2 if a file is named that is not there, or is something else.
+ */
 export async function clearTuning(tuning = "auto"): Promise<readonly string[]> {
   const paths = await pathsOf(tuning);
-  for (const path of paths) await rm(path, { force: true });
+  for (const path of paths) {
+    if (tuning !== "auto") parseNamed(await readFile(path, "utf8"), path, "delete");
+    await rm(path, { force: true });
+  }
   return paths;
 }
 
 async function pathsOf(tuning: string): Promise<readonly string[]> {
-  return tuning === "auto" ? new FolderTuningStore().list() : [new FileTuningStore(tuning).path];
+  if (tuning === "auto") return new FolderTuningStore().list();
+  if ((await stat(tuning).catch(() => undefined))?.isFile() === true) return [tuning];
+  const remedy = tuning === "off" ? "; leave --tuning out for what is kept on this machine" : "";
+  throw new CliError(
+    EXIT.usage,
+    `Cannot find what was measured: "${tuning}" must be a file, got none${remedy}`,
+  );
 }

@@ -1,4 +1,4 @@
-import { type TuningDeviceIdentity, tuningKeyOf } from "./device_identity.ts";
+import { isSameDevice, type TuningDeviceIdentity, tuningKeyOf } from "./device_identity.ts";
 import { mergeTuning, parseTuning, type StoredTuning, tuningToText } from "./stored_choices.ts";
 
 /** Where choices are kept between runs: a few kilobytes of text by key. */
@@ -6,6 +6,8 @@ export interface TuningStore {
   /** The text of a key; undefined if there is none. */
   read(key: string): Promise<string | undefined>;
   write(key: string, text: string): Promise<void>;
+  /** Where the text of a key lies, for messages. @default {the key} */
+  readonly pathOf?: (key: string) => string;
   /** Does work while nobody else writes the key, where several processes may. */
   readonly exclusively?: <T>(key: string, work: () => Promise<T>) => Promise<T>;
 }
@@ -41,7 +43,7 @@ export async function loadTuning(
   const none = { device: identity, choices: {} };
   try {
     const text = await store.read(key);
-    return text === undefined ? none : parseTuning(text, key);
+    return text === undefined ? none : parseTuning(text, store.pathOf?.(key) ?? key);
   } catch (error) {
     onWarning((error as Error).message);
     return none;
@@ -54,6 +56,7 @@ export async function loadTuning(
  * @param store Where to write.
  * @param tuning What was measured.
  * @param onWarning Told of a text that cannot be read, which is then replaced.
+ * @throws {TypeError} If the store has choices of another device under this key.
  */
 export async function saveTuning(
   store: TuningStore,
@@ -63,6 +66,11 @@ export async function saveTuning(
   const key = tuningKeyOf(tuning.device);
   const add = async () => {
     const before = await loadTuning(store, tuning.device, onWarning);
+    if (!isSameDevice(before.device, tuning.device)) {
+      throw new TypeError(
+        `Cannot keep what was measured in "${store.pathOf?.(key) ?? key}": it must hold choices of this device, got those of another; take another file`,
+      );
+    }
     await store.write(key, tuningToText(mergeTuning(before, tuning)));
   };
   await (store.exclusively === undefined ? add() : store.exclusively(key, add));

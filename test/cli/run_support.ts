@@ -7,6 +7,9 @@ import { Progress } from "../../cli/run/progress.ts";
 import { sizes } from "../../cli/run/sizes.ts";
 import { train, type TrainOutcome, type TrainRequest } from "../../cli/run/train.ts";
 
+// What somebody has tuned on this machine must not change the bits that tests see.
+process.env["TENURE_TUNING"] = "off";
+
 /** A folder that is removed when the file's tests are over. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "tenure-cli-"));

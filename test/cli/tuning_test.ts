@@ -6,7 +6,11 @@ import { after, before, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { EXIT } from "../../cli/platform/errors.ts";
-import { FolderTuningStore, tuningFolder } from "../../cli/platform/tuning_store.ts";
+import {
+  FileTuningStore,
+  FolderTuningStore,
+  tuningFolder,
+} from "../../cli/platform/tuning_store.ts";
 import { choicesToGoOnWith, followedChoices, tunedChoices } from "../../cli/run/tuning.ts";
 import { identityOf, tuningKeyOf } from "../../engine/tuning/device_identity.ts";
 import { loadTuning, saveTuning } from "../../engine/tuning/store.ts";
@@ -84,6 +88,26 @@ test("a damaged file is told of, and defaults hold", async (t) => {
   const write = t.mock.method(process.stderr, "write", () => true);
   assert.equal(await tunedChoices(device, path), undefined);
   assert.match(String(write.mock.calls[0]!.arguments[0]), /^Cannot read ".*": it must be JSON/);
+});
+
+test("choices of another device are never mixed into a file", async () => {
+  const path = join(folder, "mixed.json");
+  writeFileSync(path, readWhole());
+  const tuning = { device: { ...device, driver: "newer" }, choices };
+  await assert.rejects(saveTuning(new FileTuningStore(path), tuning), {
+    name: "TypeError",
+    message: /Cannot keep what was measured in ".*mixed.json": it must hold choices of this device/,
+  });
+  assert.equal(readFileSync(path, "utf8"), readWhole());
+});
+
+test("a damaged file of the cache is told of by its path", async () => {
+  const store = new FolderTuningStore(join(folder, "cache"));
+  await saveTuning(store, { device, choices });
+  writeFileSync(store.pathOf(key), "{");
+  const lines: string[] = [];
+  await loadTuning(store, device, (line) => void lines.push(line));
+  assert.ok(lines[0]!.startsWith(`Cannot read "${store.pathOf(key)}": it must be JSON`));
 });
 
 test("a file of another device is not followed, and says why", async (t) => {
