@@ -4,6 +4,7 @@ import { isSoftware } from "../../engine/gpu.ts";
 import { causalAttention } from "../../engine/ops/attention.ts";
 import { cachedAttention } from "../../engine/ops/cached_attention.ts";
 import { embedding } from "../../engine/ops/embedding.ts";
+import { fusedProjection } from "../../engine/ops/fused_projection.ts";
 import { linear } from "../../engine/ops/linear.ts";
 import { linearCrossEntropy } from "../../engine/ops/linear_cross_entropy.ts";
 import { rmsNorm } from "../../engine/ops/rms_norm.ts";
@@ -70,11 +71,13 @@ const RUNS: Readonly<Record<string, () => Run>> = {
     const weight = gpu.tensor([68, 40], values(68 * 40));
     return record([], (tape) => linear(tape, x, weight));
   },
-  "linear of few rows": () => {
+  fusedProjection: () => {
+    // The kernel of linear() of few rows, with the sums of a layer norm before those of its products.
     const values = (length: number) => ({ label: "operand", values: uniform(length, length) });
     const x = gpu.tensor([2, 300], values(600));
     const weight = gpu.tensor([9, 300], values(2700));
-    return record([], (tape) => linear(tape, x, weight));
+    const norm = { kind: "layerNorm", weight: gpu.tensor([300], values(300)), eps: 1e-3 } as const;
+    return record([], (tape) => fusedProjection(tape, { x, norm, by: [{ weight }] }));
   },
   "linear of packed weights": () => {
     // Tiles of 64 rows and 32 terms.

@@ -162,6 +162,46 @@ for (const [way, gpu] of gpus) {
   );
 }
 
+test("cacheHeads() rotates a position beyond the table as the last one of it", async () => {
+  for (const [way, gpu] of gpus) {
+    const heads = (position: number) => {
+      const u32 = (value: number) =>
+        gpu.tensor([1], { label: "u32", dtype: "u32", values: Uint32Array.of(value) });
+      const f32 = (length: number, seed: number) => ({
+        label: "f32",
+        values: uniform(length, seed),
+      });
+      const inputs = {
+        heads: gpu.tensor([12], f32(12, 1)),
+        keys: gpu.tensor([1, 4], f32(4, 2)),
+        values: gpu.tensor([1, 4], f32(4, 3)),
+        places: u32(0),
+        // Of two positions, followed by nothing that a kernel may read.
+        rotary: {
+          table: gpu.tensor([2, 4], f32(8, 4)),
+          positions: u32(position),
+          layout: "half",
+        } as const,
+      };
+      return { inputs, sizes: { seqLen: 1, capacity: 1, numHeads: 1, numKvHeads: 1, headDim: 4 } };
+    };
+    const rotated = async (position: number) => {
+      const { inputs, sizes } = heads(position);
+      const tape = new Tape(gpu);
+      const q = cacheHeads(tape, inputs, sizes);
+      const plan = await new Plan(gpu, tape).compile();
+      plan.run();
+      const found = await plan.read(q, inputs.keys);
+      plan.destroy();
+      return found;
+    };
+    const last = await rotated(1);
+    assert.deepEqual(await rotated(2), last, way);
+    assert.deepEqual(await rotated(2 ** 30), last, way); // times 4 is beyond 32 bits
+    assert.notDeepEqual(await rotated(0), last, way);
+  }
+});
+
 test("cacheHeads() refuses shapes and types that do not fit, and says what it got", () => {
   const [, gpu] = gpus[0]!;
   const f32 = (...shape: number[]) => gpu.tensor(shape, { label: "x" });
