@@ -55,7 +55,7 @@ export const FUSED_PARAMS = {
 } as const;
 
 /** Storage buffers of a fused projection, in binding order. */
-export function fusedBuffers(
+function fusedBuffers(
   constants: Pick<FusedConstants, "matrices" | "norm" | "shift" | "bias" | "residual">,
 ): Record<string, Access> {
   const { matrices, norm, shift, bias, residual } = constants;
@@ -99,7 +99,7 @@ export function fusedBindings(constants: FusedConstants, width: 1 | 4): string {
 }
 
 /** Sets of matrices whose columns share workgroups: each alone, or the gate and what it gates. */
-export function setsOf({ matrices, gated }: FusedConstants): readonly (readonly number[])[] {
+function setsOf({ matrices, gated }: FusedConstants): readonly (readonly number[])[] {
   return gated ? [[0, 1]] : Array.from({ length: matrices }, (_, m) => [m]);
 }
 

@@ -39,7 +39,7 @@ export function chunkOf({ weight, alignment }: Pick<FusedConstants, "weight" | "
 }
 
 /** Sums of a lane: of rows, matrices that share a workgroup, and columns. */
-export function sumsOf({ tileRows, gated, norm }: FusedConstants, columns: number): number {
+function sumsOf({ tileRows, gated, norm }: FusedConstants, columns: number): number {
   return tileRows * columns * (gated ? 2 : 1) + (norm === "rmsNorm" ? tileRows : 0);
 }
 

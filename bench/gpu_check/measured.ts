@@ -55,7 +55,7 @@ export async function measureItems(
 }
 
 /** A row in words. */
-export function lineOf({ id, ms, gflops, gbps, limitShare, tokensPerSecond }: BenchRow): string {
+function lineOf({ id, ms, gflops, gbps, limitShare, tokensPerSecond }: BenchRow): string {
   return [
     `${id}: ${formatNumber(ms)} ms`,
     ...(tokensPerSecond === undefined ? [] : [`${formatNumber(tokensPerSecond)} tokens/s`]),
