@@ -41,7 +41,11 @@ const LEAST_STEPS = 16;
 const LEAST_WALL_MS = 1;
 
 /** Times that a dispatch is repeated at most. */
-const MOST_REPEATS = 256;
+const MOST_REPEATS = 1024;
+
+/** Measurements to find out how often, and by how much each may raise the number. */
+const TRIALS = 3;
+const MOST_GROWTH = 64;
 
 /**
  * Measures every dispatch of a step, each in a compute pass of its own between two timestamps, and
@@ -196,15 +200,27 @@ async function measureDispatches(
     }
     return times;
   };
-  const first = await measure(works.map(() => 1));
   const least = clock === "wall" ? LEAST_WALL_MS : LEAST_STEPS * resolution;
-  const smallest = least / LEAST_STEPS / 4;
-  const repeats = first.map((ms) =>
-    Math.min(MOST_REPEATS, Math.max(1, Math.ceil(least / Math.max(ms, smallest)))),
-  );
+  let repeats = works.map(() => 1);
+  for (let trial = 0; trial < TRIALS; trial++) {
+    const before = repeats;
+    repeats = (await measure(before)).map((ms, i) => repeatsFor(ms, before[i]!, least));
+    if (repeats.every((count, i) => count <= 2 * before[i]!)) break;
+  }
   const times: number[][] = [];
   for (let run = 0; run < runs; run++) times.push(await measure(repeats));
   return works.map((_, index) => median(times.map((one) => one[index]!)));
+}
+
+/**
+ * How often a dispatch is to be repeated, to take at least so long.
+ *
+ * @param ms What a repeat took, when it was repeated `repeats` times; 0 if the clock stood still.
+ */
+export function repeatsFor(ms: number, repeats: number, least: number): number {
+  const smallest = least / (MOST_GROWTH * repeats); // a short measurement says little
+  const wanted = Math.ceil(least / Math.max(ms, smallest));
+  return Math.min(MOST_REPEATS, Math.max(1, wanted));
 }
 
 function dispatchesOf(

@@ -196,3 +196,30 @@ test("caching heads rotates queries in place and moves keys and values", () => {
   assert.equal(flops, 3 * (q + k)); // six for a pair
   assert.equal(bytes, 4 * (2 * q + 2 * k + 2 * k + 2 * numTokens + numTokens * headDim));
 });
+
+test("queries side by side over a cache read the keys of all of them, once", () => {
+  const [numRows, seqLen, numHeads, numKvHeads, headDim, capacity] = [3, 5, 6, 2, 7, 40];
+  const heads = tensor([numRows * seqLen, numHeads * headDim]);
+  const cache = tensor([numRows * capacity, numKvHeads * headDim], "f16");
+  const cost = (seenKeys?: number) =>
+    costOf(
+      {
+        kernel: { name: "cachedAttention", params: {}, buffers: {}, code: () => "" },
+        constants: { headDim },
+        params: { numRows, seqLen, numHeads, numKvHeads, capacity },
+        buffers: { q: heads, y: heads, k: cache, v: cache },
+        workgroups: 1,
+        isBackward: false,
+      },
+      seenKeys === undefined ? {} : { seenKeys },
+    );
+  // Behind 11 tokens, the five queries see 12 to 16 keys.
+  const { flops, bytes } = cost(14);
+  const pairs = numRows * numHeads * (12 + 13 + 14 + 15 + 16);
+  assert.equal(flops, 4 * headDim * pairs);
+  assert.equal(
+    bytes,
+    2 * 4 * numRows * seqLen * numHeads * headDim + 2 * 2 * numRows * 16 * numKvHeads * headDim,
+  );
+  assert.equal(cost().flops, 4 * headDim * numRows * numHeads * seqLen * capacity);
+});

@@ -9,7 +9,7 @@ import {
   sumOf,
   type ProfileGroup,
 } from "../../engine/profile/profile.ts";
-import { profilePlan } from "../../engine/profile/profiler.ts";
+import { profilePlan, repeatsFor } from "../../engine/profile/profiler.ts";
 import { bytesOf } from "../../engine/tensor.ts";
 import { TrainingStep } from "../../model/train/training_step.ts";
 import { packedBatch, TINY_MODELS, tinyModel } from "../model/tiny_model.ts";
@@ -171,6 +171,17 @@ test("a device without timestamps is profiled by the host's clock", async () => 
   assert.equal(dispatches.length, recorded.length);
   assert.ok(replayMs >= 0 && dispatches.every(({ ms }) => ms >= 0));
   checkTrace(await profilePlan(bare, one.step.plans, { runs: 1 }));
+});
+
+test("a dispatch is repeated until the clock can tell how long it takes", () => {
+  const least = 16; // steps of a coarse clock
+  const [ms, step] = [0.03, 1];
+  const told = (repeats: number) => (Math.floor((ms * repeats) / step) * step) / repeats;
+  let repeats = 1;
+  for (let trial = 0; trial < 3; trial++) repeats = repeatsFor(told(repeats), repeats, least);
+  assert.ok(ms * repeats >= least && ms * repeats < 4 * least, `${repeats} repeats`);
+  assert.equal(repeatsFor(20, 1, least), 1);
+  assert.ok(Number.isInteger(repeatsFor(0, 2 ** 20, least)));
 });
 
 test("profilePlan() refuses to measure never", async () => {
