@@ -70,7 +70,7 @@ export function besideParameters(
   { purpose, name }: { readonly purpose: Purpose; readonly name: (label: string) => string },
 ): Tensor[] {
   const roots = new Map<Tensor, Tensor>();
-  return parameters.map(({ shape, label, ...parameter }) => {
+  return parameters.map(({ shape, label, view }) => {
     const tensor = {
       shape,
       label: name(label),
@@ -78,7 +78,6 @@ export function besideParameters(
       purpose,
       needsGradient: false,
     } as const;
-    const { view } = parameter;
     if (view === undefined) return gpu.tensor(shape, tensor);
     const root =
       roots.get(view.of) ?? gpu.tensor(view.of.shape, { ...tensor, label: name("packed") });

@@ -10,7 +10,7 @@ import { clipGradients } from "../../engine/ops/clip_gradients.ts";
 import { besideParameters, packParameters, runsOf } from "../../engine/parameters.ts";
 import { Plan } from "../../engine/plan.ts";
 import { Tape } from "../../engine/tape.ts";
-import { byteOffsetOf, destroyAll, rootOf, sizeOf } from "../../engine/tensor.ts";
+import { byteOffsetOf, destroyAll, type Parameter, rootOf, sizeOf } from "../../engine/tensor.ts";
 import { assertClose, openGpu, uniform } from "../support.ts";
 
 const gpu = await openGpu();
@@ -111,6 +111,20 @@ test("runs end where decay changes, memory ends, or a neighbor is missing", () =
     ["a", 15, 15],
   ]);
   destroyAll([a!, other]);
+});
+
+test("runs end where any tensor of an item lies elsewhere than behind its neighbor's", () => {
+  const [a, , c] = packParameters(gpu, SPECS) as [Parameter, Parameter, Parameter];
+  const moments = [a, c].map(({ shape, label }) => gpu.tensor(shape, { label }));
+  const runs = runsOf([0, 1], (index) => [[a, c][index]!, moments[index]!]);
+  assert.deepEqual(
+    runs.map(({ spans }) => spans),
+    runsOf([0], () => [a, moments[0]!])
+      .concat(runsOf([1], () => [c, moments[1]!]))
+      .map(({ spans }) => spans),
+  );
+  assert.equal(runsOf([a, c], (one) => [one]).length, 1, "they are neighbors themselves");
+  destroyAll([a, ...moments]);
 });
 
 test("a step of packed parameters moves them as it moves them one by one, to the bit", async () => {
