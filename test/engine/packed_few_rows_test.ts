@@ -28,6 +28,19 @@ test("packedMatmul() tiled (nt) of few rows adds to what is there where it is to
   check(cases, await run(gpu, cases, { variant: "tiled" }));
 });
 
+test("packedMatmul() tiled of few rows reads windows that no four elements of x are aligned in", async () => {
+  const [depth, numRows] = [64, 2];
+  const weight = uniform(5 * depth, 5).map((value) => Math.round(64 * value) / 64); // halves
+  for (const [aBegin, aStride] of [
+    [3, 68],
+    [4, 70],
+  ] as const) {
+    const whole = plain("f16", { a: uniform(depth * numRows, 6), weight }, { numRows });
+    const cases = [{ ...whole, aBegin, aStride, a: uniform(aStride * numRows, 7) }];
+    check(cases, await run(gpu, cases, { variant: "tiled" }));
+  }
+});
+
 for (const [layout, numRows, numColumns, kernel] of [
   ["nt", 1, 65_600 * WIDEST_NT, "fusedProjectionTiled"],
   ["nn", 8, (65_600 / 4) * FEW_ROWS.columns, "packedFewRowsNn"],
