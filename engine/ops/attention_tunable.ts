@@ -5,6 +5,7 @@ import type {
   AttentionPass,
   AttentionProblem,
 } from "./attention_family.ts";
+import { blockAttention } from "./attention_block.ts";
 import { laneAttention } from "./attention_lane.ts";
 import { matrixAttention } from "./attention_matrix.ts";
 import { subgroupAttention } from "./attention_subgroup.ts";
@@ -12,7 +13,7 @@ import type { Tape } from "../tape.ts";
 import type { Choice, TensorMaker, Tunable, TuningDevice } from "../tuning/tunable.ts";
 
 /** The families that may give a default. */
-const FAMILIES: readonly AttentionFamily[] = [subgroupAttention, laneAttention];
+const FAMILIES: readonly AttentionFamily[] = [blockAttention, subgroupAttention, laneAttention];
 
 /** Those that only a tuner chooses: they round probabilities to halves. */
 const MEASURED: readonly AttentionFamily[] = [matrixAttention];
@@ -21,20 +22,19 @@ const MEASURED: readonly AttentionFamily[] = [matrixAttention];
  * Below this width a lane holds a head with ease. At this very width a software adapter takes a
  * tenth longer for the backward pass in blocks, but compiles it in half the time.
  */
-const NARROW_HEAD = 32;
+const WIDE_HEAD = { tiled: 64, flat: 32 } as const;
 
 /** Products of `headDim` terms that a pass computes for each pair of a query and a key. */
 const PRODUCTS = { forward: 2, query: 3, key: 4 } as const;
 
-/** The default first: a lane a row for narrow heads of a software adapter, else as listed. */
+/** The default first: a lane a row for narrow heads, else as listed. */
 function candidates(
   pass: AttentionPass,
   device: TuningDevice,
   problem: AttentionProblem,
 ): readonly Choice[] {
-  const { headDim } = problem;
-  const isNarrow = headDim < NARROW_HEAD;
-  const ordered = device.variant === "flat" && isNarrow ? FAMILIES.toReversed() : FAMILIES;
+  const isNarrow = problem.headDim < WIDE_HEAD[device.variant];
+  const ordered = isNarrow ? FAMILIES.toReversed() : FAMILIES;
   return [...ordered, ...MEASURED]
     .filter((family) => family[pass] !== undefined)
     .flatMap((family) => family.candidates(device, problem, pass));
