@@ -48,8 +48,9 @@ const MOST_SUMS = 128;
 /** Workgroups that keep a GPU busy; no device tells how many it runs at a time. */
 const ENOUGH_WORKGROUPS = 128;
 
-/** The least elements of a head that are worth to be staged at a time. */
+/** Elements of a head that are staged at a time: the least, and by default, as every part waits. */
 const LEAST_DEPTH = 8;
+const DEFAULT_DEPTH = 32;
 
 /** A workgroup a block of queries, or keys, of heads whose width is a multiple of 4: GPUs. */
 export const blockAttention: AttentionFamily = {
@@ -110,15 +111,20 @@ function fittingDepths(
   );
 }
 
-/** The first with few sums a lane that keeps a GPU busy, or else the one of the most workgroups. */
+/**
+ * The first with few sums a lane and deep parts that keeps a GPU busy, or else the one of the most
+ * workgroups.
+ */
 function bestGuess(
   ways: readonly AttentionBlockConstants[],
   problem: AttentionProblem,
   pass: AttentionPass,
 ): AttentionBlockConstants | undefined {
   const light = ways.filter((way) => blockSums(way, pass) <= DEFAULT_SUMS);
-  const busy = light.find(({ rows }) => blocksOf(problem, pass, rows) >= ENOUGH_WORKGROUPS);
-  return busy ?? light.toSorted((one, other) => one.rows - other.rows)[0] ?? ways[0];
+  const deep = light.filter(({ depth, headDim }) => depth >= Math.min(DEFAULT_DEPTH, headDim));
+  const good = deep.length > 0 ? deep : light;
+  const busy = good.find(({ rows }) => blocksOf(problem, pass, rows) >= ENOUGH_WORKGROUPS);
+  return busy ?? good.toSorted((one, other) => one.rows - other.rows)[0] ?? ways[0];
 }
 
 function constantsOf(
