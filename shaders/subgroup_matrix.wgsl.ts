@@ -91,7 +91,7 @@ export function subgroupIndex({ subgroupSize, emulated }: MatrixShape): string {
 }
 
 /** WGSL type of a matrix. */
-export function matrixType(role: MatrixRole): string {
+function matrixType(role: MatrixRole): string {
   return { left: "LeftMatrix", right: "RightMatrix", result: "ResultMatrix" }[role];
 }
 
