@@ -17,6 +17,7 @@ import { openAdapter } from "../cli/platform/dawn.ts";
 import { type Figure, interleave, type Outcome } from "./interleaved.ts";
 import { type Task, TASKS } from "./peers/tasks.ts";
 import { writeWork } from "./peers/work_files.ts";
+import { versionsIn, writeResult } from "./result_file.ts";
 import { allEngines, type Engine, REFERENCE } from "./side_by_side_engines.ts";
 
 /** A figure with its rate, or why there is none. */
@@ -168,6 +169,14 @@ if (import.meta.url === pathToFileURL(argv[1] ?? "").href) {
     rounds: Number(values.rounds ?? 3),
     only: new RegExp(values.only ?? ""),
   });
-  stdout.write(`${sideBySideLines(result).join("\n")}\n`);
+  const text = sideBySideLines(result).join("\n").trimStart();
+  stdout.write(`${text}\n`);
+  const file = writeResult({
+    prefix: "side-by-side-",
+    opened: await openAdapter(),
+    body: { ...result, peers: versionsIn("bench/peers/package.json") },
+    beside: { md: `# Side by side\n\n\`\`\`text\n${text}\n\`\`\`\n` },
+  });
+  stderr.write(`wrote ${file}, with .md beside it\n`);
   exit(0);
 }
