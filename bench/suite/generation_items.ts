@@ -2,6 +2,7 @@ import { Tokenizer } from "../../data/tokenizer/tokenizer.ts";
 import type { WeightDType } from "../../engine/pack.ts";
 import { Generator } from "../../model/generate/generator.ts";
 import { loadTransformer, weightBytes } from "../../model/pretrained/load_transformer.ts";
+import type { ModelConfig } from "../../model/transformer/config.ts";
 import { forwardFlopsPerToken } from "../../model/transformer/flops.ts";
 import type { Transformer } from "../../model/transformer/transformer.ts";
 import { type Scale, SMOLLM2_135M } from "../cases/mod.ts";
@@ -122,7 +123,7 @@ async function measurePrefill(
   const firstMs = performance.now() - begin;
   const timed = await timeCalls(read, effort);
   const work = {
-    flops: length * forwardFlopsPerToken(config, length),
+    flops: length * forwardFlopsPerToken(config, length) - unreadLogits(config, length),
     bytes: weightBytes(config, held.dtype),
   };
   const about = {
@@ -135,6 +136,11 @@ async function measurePrefill(
   } as const;
   const row = rowOf(about, timed, { work, limitMs });
   return { ...row, tokensPerSecond: (1000 * length) / row.ms };
+}
+
+/** Operations of the logits that a prompt needs none of: all but the last token's. */
+function unreadLogits({ vocabSize, dModel }: ModelConfig, length: number): number {
+  return (length - 1) * 2 * vocabSize * dModel;
 }
 
 async function measureDecode(
