@@ -12,7 +12,7 @@
  */
 import { parseArgs } from "node:util";
 import { openAdapter } from "../cli/platform/dawn.ts";
-import { formatDuration } from "../cli/run/progress.ts";
+import { formatDuration, Progress } from "../cli/run/progress.ts";
 import { Gpu } from "../engine/gpu.ts";
 import { measureRoofline } from "../engine/profile/roofline.ts";
 import { attempt } from "./gpu_check/attempt.ts";
@@ -74,6 +74,7 @@ if (unknown !== undefined) {
 }
 
 const began = performance.now();
+const progress = new Progress();
 const safely = await openDevice(false);
 const fastest = await openDevice(true);
 const { opened } = fastest;
@@ -82,7 +83,7 @@ const shared: CheckContext = {
   safe: safely,
   fast: fastest,
   scale: opened.kind === "gpu" ? "full" : "small",
-  say: (line) => process.stderr.write(`  ${line}\n`),
+  say: (line) => progress.update(() => `  ${line}`),
   rows: [],
 };
 const body: Record<string, object> = { traits: fastest.gpu.traits, limits: limitsOf(fastest.gpu) };
@@ -160,5 +161,6 @@ function limitsOf({ device: { limits } }: Gpu): Record<string, number> {
 }
 
 function print(text: string): void {
+  progress.clear();
   process.stdout.write(`${text}\n`);
 }

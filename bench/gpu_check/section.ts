@@ -11,7 +11,7 @@ export interface CheckContext {
   /** Opened with `--fast`, to be measured. */
   readonly fast: OpenedDevice;
   readonly scale: Scale;
-  /** Says something to the person who waits. */
+  /** Tells the person who waits how far it has come. */
   readonly say: (line: string) => void;
   /** The adapter's ceilings, once they are measured. */
   roofline?: MeasuredRoofline;
