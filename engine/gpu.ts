@@ -1,3 +1,4 @@
+import { fixedSubgroup, isSoftware } from "./adapter_info.ts";
 import { compileKernel, nameOf } from "./compile_kernel.ts";
 import { type AllocationFailure, type Audience, DeviceMemory } from "./device_memory.ts";
 import { GpuLostError, unallocated } from "./gpu_errors.ts";
@@ -11,6 +12,7 @@ import {
 } from "./readback.ts";
 import type { AnyKernel } from "./tape.ts";
 import {
+  buffersOf,
   byteOffsetOf,
   bytesOf,
   type DType,
@@ -25,6 +27,7 @@ import { SUBGROUP_MATRIX, type Traits, traitsOf } from "./tuning/traits.ts";
 import type { Choices } from "./tuning/tunable.ts";
 import { placeOf, type Values, type WriteOptions } from "./values.ts";
 
+export { isSoftware } from "./adapter_info.ts";
 export { GpuLostError } from "./gpu_errors.ts";
 export type { Values, WriteOptions } from "./values.ts";
 
@@ -393,21 +396,4 @@ export class Gpu {
   destroy(): void {
     this.device.destroy();
   }
-}
-
-/** Memory of the persistent ones among tensors. */
-function buffersOf(tensors: Iterable<Tensor>): GPUBuffer[] {
-  return Array.from(tensors, (tensor) => rootOf(tensor).buffer ?? []).flat();
-}
-
-/** Whether an adapter computes on the CPU: Mesa's llvmpipe (lavapipe) or SwiftShader. */
-export function isSoftware(info: GPUAdapterInfo): boolean {
-  const names = `${info.vendor} ${info.architecture} ${info.device} ${info.description}`;
-  return info.isFallbackAdapter || /llvmpipe|lavapipe|swiftshader|software/i.test(names);
-}
-
-/** The only size of subgroups that an adapter has, or 0 if there are several. */
-function fixedSubgroup(info: Partial<GPUAdapterInfo>): number {
-  const { subgroupMinSize = 0, subgroupMaxSize = 0 } = info; // older runtimes do not tell
-  return subgroupMinSize === subgroupMaxSize ? subgroupMinSize : 0;
 }

@@ -125,9 +125,14 @@ export function rows(tensor: Tensor, begin: number, end: number): Tensor {
   };
 }
 
+/** Memory of the persistent ones among tensors. */
+export function buffersOf(tensors: Iterable<Tensor>): GPUBuffer[] {
+  return Array.from(tensors, (tensor) => rootOf(tensor).buffer ?? []).flat();
+}
+
 /** Frees the memory of persistent tensors, and with it that of all other views of the same. */
 export function destroyAll(tensors: Iterable<Tensor>): void {
-  for (const tensor of tensors) rootOf(tensor).buffer?.destroy();
+  for (const buffer of buffersOf(tensors)) buffer.destroy();
 }
 
 /** The same memory without a gradient: nothing flows back through it. */
