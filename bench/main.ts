@@ -99,9 +99,10 @@ async function runExperiment(name: string, options: BenchOptions): Promise<numbe
 /** The same work in other engines; loaded only then. */
 async function besidePeers({
   quick,
+  only,
 }: BenchOptions): Promise<{ readonly sideBySide: SideBySide; readonly markdown: string }> {
   const { sideBySide, sideBySideLines } = await import("./side_by_side.ts");
-  const found = await sideBySide(quick ? { rounds: 1 } : {});
+  const found = await sideBySide({ ...(quick && { rounds: 1 }), ...(only && { only }) });
   const markdown = `\n## side by side\n\n\`\`\`text\n${sideBySideLines(found).join("\n").trimStart()}\n\`\`\`\n`;
   return { sideBySide: found, markdown };
 }

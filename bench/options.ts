@@ -49,6 +49,11 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       `Cannot run benchmarks: only --compare takes files, got "${positionals.at(-1)}"`,
     );
   }
+  if (experiment !== undefined && (only !== undefined || compare !== undefined)) {
+    throw new RangeError(
+      `Cannot run benchmarks: --experiment goes with neither --only nor --compare, got "${experiment}" with ${only === undefined ? "--compare" : "--only"}`,
+    );
+  }
   return {
     quick: values.quick === true,
     fast: values.fast === true,

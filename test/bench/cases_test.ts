@@ -3,6 +3,7 @@ import { after, test } from "node:test";
 import { type KernelCase, kernelCases, MODELS, prepareCase } from "../../bench/cases/mod.ts";
 import { GROUPS } from "../../bench/cases/kernel_case.ts";
 import { openGpu } from "../support.ts";
+import { withoutFloat16 } from "../engine/check_op.ts";
 
 const gpu = await openGpu();
 after(() => gpu.destroy());
@@ -57,11 +58,8 @@ test("work and traffic are known of every case, and grow with the scale", () => 
 });
 
 for (const kernelCase of LEAST) {
-  test(`${kernelCase.id} gives what float64 gives`, async (t) => {
-    if (kernelCase.needsFloat16 && !gpu.traits.hasFloat16) {
-      t.skip("the adapter has no shader-f16");
-      return;
-    }
+  const skip = kernelCase.needsFloat16 && withoutFloat16(gpu);
+  test(`${kernelCase.id} gives what float64 gives`, { skip }, async () => {
     const before = gpu.allocatedBytes;
     const { check, bytes, firstMs, destroy } = await prepareCase(gpu, kernelCase);
     destroy();

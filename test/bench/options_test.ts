@@ -16,9 +16,7 @@ test("without options, everything runs and nothing is compared", () => {
 
 test("options are read", () => {
   const { only, ...options } = parseOptions(
-    "--only ^matmul --quick --fast --tuning off --peers --scale full --output a.json --experiment curves".split(
-      " ",
-    ),
+    "--only ^matmul --quick --fast --tuning off --peers --scale full --output a.json".split(" "),
   );
   assert.equal(only?.test("matmul nt"), true);
   assert.equal(only?.test("a matmul"), false);
@@ -31,8 +29,8 @@ test("options are read", () => {
     compare: [],
     scale: "full",
     output: "a.json",
-    experiment: "curves",
   });
+  assert.equal(parseOptions(["--experiment", "curves"]).experiment, "curves");
 });
 
 test("one file is compared with a run, two with each other", () => {
@@ -45,6 +43,8 @@ test("what cannot be meant is refused, and named", () => {
     [["--scale", "huge"], /--scale must be small or full, got "huge"/],
     [["--only", "("], /must be a regular expression, got "\("/],
     [["--fastest"], /options must be known, got .*--fastest/],
+    [["--experiment", "curves", "--only", "x"], /got "curves" with --only/],
+    [["--experiment", "curves", "--compare", "x"], /got "curves" with --compare/],
     [["a.json"], /only --compare takes files, got "a.json"/],
     [["--compare", "a.json", "b.json", "c.json"], /got "c.json"/],
   ] as const) {

@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import type { GpuOptions } from "../../engine/gpu.ts";
+import { fewRows, type FewRowsProblem } from "../../engine/ops/few_rows.ts";
 import { fusedProjection } from "../../engine/ops/fused_projection.ts";
 import { Plan } from "../../engine/plan.ts";
 import { Tape } from "../../engine/tape.ts";
+import type { Tensor } from "../../engine/tensor.ts";
+import { LEAST_TRAITS } from "../../engine/tuning/traits.ts";
+import { type Choice, keyOf } from "../../engine/tuning/tunable.ts";
 import { assertClose, openGpu, uniform } from "../support.ts";
 import { type FusedCase, fusedReference, runFused } from "./fused_case.ts";
 
@@ -131,4 +135,35 @@ test("fusedProjection() refuses what does not fit, and says what it got", () => 
   });
   const halves = gpu.tensor([4, 8], { label: "weight", dtype: "f16" });
   assert.throws(record({ by: [{ weight: tensor(4, 8) }, { weight: halves }] }), TypeError);
+});
+
+test("fusedProjection() tiled declares no more workgroup memory than a device has, whatever is chosen", () => {
+  const least = LEAST_TRAITS.maxWorkgroupBytes;
+  const device = { variant: "tiled", subgroupSize: 0, traits: LEAST_TRAITS } as const;
+  const tensor = (shape: readonly number[]): Tensor => {
+    const about = { dtype: "f32", purpose: "inputs", needsGradient: false } as const;
+    return { shape, label: "operand", ...about };
+  };
+  const by = [{ weight: tensor([64, 96]) }, { weight: tensor([64, 96]) }];
+  const record = (choices: ReadonlyMap<string, Choice>) => {
+    const tape = new Tape({ ...device, choices });
+    // The norm needs memory beside that of the sums, which alone would just fit.
+    const norm = { kind: "rmsNorm", weight: tensor([96]), eps: 1e-5 } as const;
+    fusedProjection(tape, { x: tensor([8, 96]), norm, by, activation: "swiGlu" });
+    return tape;
+  };
+  const problem = record(new Map()).questions.at(-1)!.problem as FewRowsProblem;
+  const key = keyOf(fewRows, problem);
+  let numFitted = 0;
+  for (const choice of fewRows.candidates(device, problem)) {
+    const { kernel, constants } = record(new Map([[key, choice]])).dispatches.at(-1)!;
+    const code = kernel.code(constants as never);
+    let bytes = 0;
+    for (const [, type, count] of code.matchAll(/var<workgroup> \w+: array<(\w+), (\d+)>/g)) {
+      bytes += Number(count) * (type === "vec4f" ? 16 : 4);
+    }
+    assert.ok(bytes > 0 && bytes <= least, `${JSON.stringify(choice)} declares ${bytes} bytes`);
+    if ((constants as { columns: number }).columns !== choice["columns"]) numFitted += 1;
+  }
+  assert.ok(numFitted > 0, "some choice must be too large for 8 rows as it is");
 });
