@@ -27,6 +27,8 @@ export interface Observation {
 export interface Career {
   /** Identifier of the person, unique in its file. */
   readonly id: string;
+  /** Survey the person is from, as the first line of the resume names it; absent where all share one. */
+  readonly dataset?: string;
   /** As the survey words it, lower case: `"female"`, `"male"`. */
   readonly gender: string;
   /** As the survey words it, lower case: `"black or african american"`. */

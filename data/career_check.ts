@@ -24,11 +24,12 @@ const LAST_YEAR = 9999;
  * @returns The first problem, or `undefined` if there is none.
  */
 export function careerProblem(career: Career): string | undefined {
-  const { id, gender, ethnicity, region, birthYear, observations } = career;
+  const { id, dataset, gender, ethnicity, region, birthYear, observations } = career;
   if (id === "" || LONE_SURROGATE.test(id)) {
     return `the id must be well-formed text of at least one character, got ${quote(id)}`;
   }
   return (
+    (dataset === undefined ? undefined : textProblem("dataset", dataset)) ??
     textProblem("gender", gender) ??
     (gender.includes(" ")
       ? `the gender must be one word (join words with "-"), got ${quote(gender)}`

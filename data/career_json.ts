@@ -8,14 +8,15 @@ export interface JsonPlace {
   readonly line: number;
 }
 
-const CAREER_KEYS = ["id", "gender", "ethnicity", "region", "birthYear", "observations"];
+const CAREER_KEYS = ["id", "dataset", "gender", "ethnicity", "region", "birthYear", "observations"];
 const OBSERVATION_KEYS = ["year", "education", "occupation"];
 
 /** One career as one line of JSON, without the line feed, keys in a fixed order. */
 export function careerToJson(career: Career): string {
-  const { id, gender, ethnicity, region, birthYear, observations } = career;
+  const { id, dataset, gender, ethnicity, region, birthYear, observations } = career;
   return JSON.stringify({
     id,
+    dataset,
     gender,
     ethnicity,
     region,
@@ -83,6 +84,7 @@ export function careerFromJson(jsonLine: string, place: JsonPlace): Career {
   if (!Array.isArray(observations)) return fail("observations", "an array");
   return {
     id: text("id"),
+    ...(fields.has("dataset") ? { dataset: text("dataset") } : {}),
     gender: text("gender"),
     ethnicity: text("ethnicity"),
     ...(fields.has("region") ? { region: text("region") } : {}),

@@ -22,7 +22,7 @@ export const FIXED_WORDING = {
 /** How a career is worded. */
 export interface ResumeOptions {
   /**
-   * Name of the survey, as the first line gives it.
+   * Name of the survey, as the first line gives it, of careers that name none themselves.
    *
    * @default {"NLSY97"}
    */
@@ -183,8 +183,8 @@ export function resumeTitles({ titles, titleSeed = 0 }: ResumeOptions = {}): rea
 }
 
 function headerLines(career: Career, options: ResumeOptions): string[] {
-  const { dataset = "NLSY97", birthYear = true } = options;
-  const { gender, ethnicity, region } = career;
+  const { birthYear = true } = options;
+  const { gender, ethnicity, region, dataset = options.dataset ?? "NLSY97" } = career;
   const problem = textProblem("dataset", dataset);
   if (problem !== undefined) throw cannotRender(career, problem);
   const residing = region === undefined ? "" : ` residing in the ${region} region`;

@@ -16,7 +16,17 @@ const MAY_IMPORT: Readonly<Record<string, Allowance>> = {
   shaders: {},
   engine: { values: ["shaders/"] },
   model: { values: ["engine/"], types: ["data/"] },
-  data: { values: ["fflate", "@huggingface/jinja", "@huggingface/tokenizers"] },
+  data: {
+    values: [
+      "@huggingface/jinja",
+      "@huggingface/tokenizers",
+      "fflate",
+      "hyparquet",
+      "hyparquet-writer",
+      "yaml",
+      "zod",
+    ],
+  },
   // What a page measures, too; the rest of the benchmarks knows Node.
   "bench/cases": { values: ["engine/", "model/"] },
   "bench/report": {},

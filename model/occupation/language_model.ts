@@ -20,7 +20,10 @@ export interface LanguageModelOptions {
   readonly tolerance?: number;
 }
 
-/** A score, and what pruning left out of it. */
+/**
+ * A score, and what pruning left out of it. `stay` is never above its exact value; a title that
+ * was not computed counts in no `rank`.
+ */
 export interface LanguageModelScore extends Score {
   /**
    * Upper bound of the probability of the titles that were not computed, `[numObservations]`.
@@ -134,7 +137,14 @@ export class LanguageModel implements OccupationModel {
       do {
         expansions = questions.map((asked, which) =>
           asked
-            .map((question, index) => this.#next(question, people[which]!.occupations[index]!))
+            .map((question, index) => {
+              const { occupations } = people[which]!;
+              const asked = index === 0 ? [index] : [index - 1, index];
+              return this.#next(
+                question,
+                asked.map((at) => occupations[at]!),
+              );
+            })
             .filter(({ nodes }) => nodes.length > 0),
         );
         await this.#run(this.#trees, expansions);
@@ -145,11 +155,13 @@ export class LanguageModel implements OccupationModel {
     }
     return people.map(({ occupations }, which) => {
       const scores = questions[which]!.map((question, index) =>
-        this.#judge(question, occupations[index]!),
+        this.#judge(question, occupations[index]!, occupations[index - 1]),
       );
       return {
         raw: Float64Array.from(scores, ({ raw }) => raw),
         normalized: Float64Array.from(scores, ({ normalized }) => normalized),
+        stay: Float64Array.from(scores, ({ stay }) => stay),
+        rank: Uint16Array.from(scores, ({ rank }) => rank),
         unexplored: Float64Array.from(scores, ({ unexplored }) => unexplored),
       };
     });
@@ -168,11 +180,11 @@ export class LanguageModel implements OccupationModel {
   /**
    * What to expand next: of the nodes whose probability is known and whose children are not, all
    * but the least probable, below which the titles' mass together stays within the tolerance; and
-   * in any case those on the way to the true occupation.
+   * in any case those on the way to the true occupation and to the one before.
    */
-  #next(question: Question, occupation: number): Expansion {
+  #next(question: Question, occupations: readonly number[]): Expansion {
     const { tree } = this;
-    const own = this.#wayTo(occupation);
+    const own = new Set(occupations.flatMap((occupation) => [...this.#wayTo(occupation)]));
     const frontier = this.#frontier(question).filter(({ node }) => !own.has(node));
     const byMass = frontier.toSorted((a, b) => a.mass - b.mass);
     let left = 0;
@@ -246,21 +258,32 @@ export class LanguageModel implements OccupationModel {
     return paths;
   }
 
-  #judge(
-    question: Question,
-    occupation: number,
-  ): { raw: number; normalized: number; unexplored: number } {
-    const { tree } = this;
+  #judge(question: Question, occupation: number, previous: number | undefined): Judgment {
     const paths = this.#pathLogProbabilities(question);
+    const raw = paths[this.tree.endNodes[occupation]!]!;
     let known = 0;
-    for (const node of tree.endNodes) {
+    let rank = 0;
+    for (const node of this.tree.endNodes) {
       const path = paths[node]!;
-      if (!Number.isNaN(path)) known += Math.exp(path);
+      if (Number.isNaN(path)) continue;
+      known += Math.exp(path);
+      if (path > raw) rank += 1;
     }
     const unexplored = this.#frontier(question).reduce((sum, { mass }) => sum + mass, 0);
-    const raw = paths[tree.endNodes[occupation]!]!;
-    return { raw, normalized: raw - Math.log(known + unexplored), unexplored };
+    const total = known + unexplored;
+    const before = previous === undefined ? NaN : paths[this.tree.endNodes[previous]!]!;
+    const stay = Math.exp(before) / total;
+    return { raw, normalized: raw - Math.log(total), stay, rank, unexplored };
   }
+}
+
+/** What one question came to. */
+interface Judgment {
+  readonly raw: number;
+  readonly normalized: number;
+  readonly stay: number;
+  readonly rank: number;
+  readonly unexplored: number;
 }
 
 /** Whether the children of an inner node are yet to be computed. */

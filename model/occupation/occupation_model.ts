@@ -20,6 +20,13 @@ export interface Score {
   readonly raw: Float64Array;
   /** The same from a distribution over the vocabulary, `[numObservations]`. */
   readonly normalized: Float64Array;
+  /**
+   * Probability, by the same distribution, of the occupation of the observation before: of
+   * staying, `[numObservations]`; NaN at the first.
+   */
+  readonly stay: Float64Array;
+  /** Number of occupations that are more probable than the true one, `[numObservations]`. */
+  readonly rank: Uint16Array;
 }
 
 /**
@@ -85,19 +92,43 @@ export function closedForm(model: ClosedFormModel): OccupationModel {
     numOccupations,
     async *score(people) {
       for (const person of people) {
-        const normalized = Float64Array.from(person.occupations, (occupation, index) =>
-          Math.log(distribution(person, index)[occupation] ?? 0),
+        const { normalized, stay, rank } = scoreOf(person.occupations, (index) =>
+          distribution(person, index),
         );
         const raw = rawProbability
           ? Float64Array.from(person.occupations, (_, index) =>
               Math.log(rawProbability(person, index)),
             )
           : normalized;
-        yield { raw, normalized };
+        yield { raw, normalized, stay, rank };
       }
     },
     async distribution(person, index) {
       return distribution(person, index);
     },
   };
+}
+
+/**
+ * Judges a person's true occupations by a model's distributions.
+ *
+ * @param occupations Index of each observation's occupation, `[numObservations]`.
+ * @param distributionAt Probabilities at an observation, `[numOccupations]`, which sum to one.
+ */
+export function scoreOf(
+  occupations: readonly number[],
+  distributionAt: (index: number) => ArrayLike<number>,
+): Omit<Score, "raw"> {
+  const { length } = occupations;
+  const normalized = new Float64Array(length);
+  const stay = new Float64Array(length).fill(NaN);
+  const rank = new Uint16Array(length);
+  occupations.forEach((occupation, index) => {
+    const probabilities = distributionAt(index);
+    const own = probabilities[occupation] ?? 0;
+    normalized[index] = Math.log(own);
+    if (index > 0) stay[index] = probabilities[occupations[index - 1]!] ?? 0;
+    for (let i = 0; i < probabilities.length; i++) if (probabilities[i]! > own) rank[index]! += 1;
+  });
+  return { normalized, stay, rank };
 }

@@ -68,7 +68,8 @@ test("evaluate() refuses a model that skips an observation or a person", async (
   const short: OccupationModel = {
     ...MODEL,
     async *score() {
-      yield { raw: new Float64Array(2), normalized: new Float64Array(2) };
+      const two = new Float64Array(2);
+      yield { raw: two, normalized: two, stay: two, rank: new Uint16Array(2) };
     },
   };
   await assert.rejects(evaluate(short, PEOPLE), {
