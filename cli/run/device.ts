@@ -56,8 +56,21 @@ function usualTuning(): string {
 export async function withDevice<T>(
   kernels: Kernels,
   work: (gpu: Gpu, info: DeviceInfo) => Promise<T>,
-  { maxMemoryGiB, fast = false, tuning = usualTuning() }: DeviceOptions = {},
+  options: DeviceOptions = {},
 ): Promise<T> {
+  const { gpu, info } = await openDevice(kernels, options);
+  try {
+    return await work(gpu, info);
+  } finally {
+    gpu.destroy();
+  }
+}
+
+/** Opens the best device and says on stderr which one it is; who asks destroys it in the end. */
+export async function openDevice(
+  kernels: Kernels,
+  { maxMemoryGiB, fast = false, tuning = usualTuning() }: DeviceOptions = {},
+): Promise<{ readonly gpu: Gpu; readonly info: DeviceInfo }> {
   const { adapter, kind, line, toggles } = await openAdapter({ fast });
   if (line !== said) process.stderr.write(`${(said = line)}\n`);
   const options = {
@@ -70,9 +83,10 @@ export async function withDevice<T>(
     const identity = identityOf(gpu, toggles);
     const choices = await tunedChoices(identity, tuning);
     if (choices !== undefined) gpu.choices = choices;
-    return await work(gpu, { kind, identity, openPaperGpu });
-  } finally {
+    return { gpu, info: { kind, identity, openPaperGpu } };
+  } catch (error) {
     gpu.destroy();
+    throw error;
   }
 }
 

@@ -68,16 +68,35 @@ export async function prepare(request: PrepareRequest): Promise<PrepareSummary> 
   await checkFolder(folder, overwrite);
   const { careers, origin } = await load(request);
   await makeFolder(folder);
-  return failingAs(EXIT.data, async () => {
+  const parts = await failingAs(EXIT.data, () => {
     if (careers.length < MIN_PEOPLE) {
       throw new RangeError(
         `Cannot split careers: there must be at least ${MIN_PEOPLE} people, got ${careers.length}`,
       );
     }
-    const parts = splitCareers(
+    return splitCareers(
       careers.map((career) => cutCareer(career, wording)),
       { seed },
     );
+  });
+  return writePrepared(folder, { ...request, parts, origin });
+}
+
+/** What {@linkcode writePrepared} writes. */
+export interface PreparedParts extends Pick<PrepareRequest, "seed" | "wording" | "vocabSize"> {
+  readonly parts: Readonly<Record<Split, readonly Career[]>>;
+  /** Where the careers come from, as `prepare.json` tells it. */
+  readonly origin: object;
+}
+
+/**
+ * Trains a tokenizer on the training people, and writes it and all people into a folder that exists.
+ *
+ * @throws {CliError} With exit code 3 if the careers are not fit.
+ */
+export function writePrepared(folder: string, request: PreparedParts): Promise<PrepareSummary> {
+  const { seed, wording, parts, origin } = request;
+  return failingAs(EXIT.data, async () => {
     const { vocabSize = vocabSizeFor(parts.train) } = request;
     const tokenizerJson = trainResumeTokenizer(parts.train, {
       ...resumeOptions(wording),
