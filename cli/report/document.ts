@@ -47,6 +47,8 @@ export type Cell = string | number | Estimate | null;
 export interface Estimate {
   readonly value: number;
   readonly error?: number;
+  /** Whether to mark it as the best of its column: renderers never guess which one is. */
+  readonly best?: boolean;
 }
 
 /** A plot. Every figure has a caption; its data are written beside it as CSV. */
