@@ -1,6 +1,6 @@
 import type { Batch } from "../../data/batch.ts";
 import type { Gpu } from "../../engine/gpu.ts";
-import type { Transformer } from "../transformer/transformer.ts";
+import type { Trainable } from "./language_objective.ts";
 import {
   hopelessness,
   initialLossScale,
@@ -9,6 +9,7 @@ import {
   nextLossScale,
 } from "./loss_scale.ts";
 import { LossStep } from "./loss_step.ts";
+import type { LabeledBatch } from "./objective.ts";
 import { learningRateAt, type LearningRateOptions } from "./schedule.ts";
 import { TrainingStep, type TrainingStepOptions } from "./training_step.ts";
 
@@ -49,7 +50,7 @@ export type TrainerEvent =
       readonly loss: number;
       readonly gradNorm: number;
       readonly learningRate: number;
-      /** Tokens of the step, padding included, and the time it took. */
+      /** Places of the step's batches, padding included, and the time it took. */
       readonly numTokens: number;
       readonly ms: number;
       /** Label of the last batch. */
@@ -80,8 +81,8 @@ export type TrainerEvent =
 export type EndReason = "all steps taken" | "no improvement" | "interrupted" | "no more batches";
 
 /** Held-out batches and what their summed loss is divided by. */
-export interface Validation {
-  readonly batches: () => Iterable<Batch> | AsyncIterable<Batch>;
+export interface Validation<Item extends LabeledBatch = Batch> {
+  readonly batches: () => Iterable<Item> | AsyncIterable<Item>;
   /** Number of predictions, such as person-years; the loss is per prediction. */
   readonly count: number;
 }
@@ -95,7 +96,7 @@ export class NotFiniteError extends Error {
 
   constructor(
     step: number,
-    batches: readonly Batch[],
+    batches: readonly LabeledBatch[],
     {
       got = "NaN or infinity",
       remedy = "lower the learning rate",
@@ -109,21 +110,21 @@ export class NotFiniteError extends Error {
 }
 
 /**
- * Trains a transformer on a stream of batches.
+ * Trains a transformer, or any other objective, on a stream of batches.
  *
  * Runs as a generator: between two events nothing is in flight, so that whoever listens can save
  * weights, moments and {@linkcode Trainer.state} and later resume with the same bits.
  */
-export class Trainer {
-  readonly step: TrainingStep;
+export class Trainer<Item extends LabeledBatch = Batch> {
+  readonly step: TrainingStep<Item>;
   readonly #gpu: Gpu;
-  readonly #model: Transformer;
+  readonly #model: Trainable<Item>;
   readonly #options: TrainerOptions;
   #state: TrainerState;
 
   /**
    * @param gpu The model's device.
-   * @param model Trained in place.
+   * @param model A transformer, or another objective; trained in place.
    * @param options Batch sizes, optimizer, course of the learning rate.
    * @param state Where an earlier run stopped; restore weights and moments too.
    * @throws {RangeError} If an option is out of range.
@@ -131,7 +132,7 @@ export class Trainer {
    */
   constructor(
     gpu: Gpu,
-    model: Transformer,
+    model: Trainable<Item>,
     options: TrainerOptions,
     state: TrainerState = INITIAL_STATE,
   ) {
@@ -158,11 +159,11 @@ export class Trainer {
    *   a step whose gradients are not is skipped, when skipping has not helped.
    */
   async *run(
-    batches: Iterable<Batch> | AsyncIterable<Batch>,
+    batches: Iterable<Item> | AsyncIterable<Item>,
     {
       validation,
       signal,
-    }: { readonly validation?: Validation; readonly signal?: AbortSignal } = {},
+    }: { readonly validation?: Validation<Item>; readonly signal?: AbortSignal } = {},
   ): AsyncGenerator<TrainerEvent> {
     const { maxSteps, evalEvery = 0, accumulation = 1, patience = Infinity } = this.#options;
     await this.step.compile();
@@ -202,7 +203,7 @@ export class Trainer {
     yield { type: "end", step: this.#state.step, reason };
   }
 
-  async #takeStep(batches: readonly Batch[]): Promise<TrainerEvent> {
+  async #takeStep(batches: readonly Item[]): Promise<TrainerEvent> {
     const begin = performance.now();
     const step = this.#state.step + 1;
     const learningRate = learningRateAt(step, this.#options);
@@ -211,7 +212,7 @@ export class Trainer {
     const isSkip = skipped && this.#state.lossScale !== undefined;
     if (!finite && !isSkip) throw new NotFiniteError(step, batches);
     this.#advance(batches, { step: isSkip ? step - 1 : step, finite });
-    const numTokens = batches.reduce((sum, { tokens }) => sum + tokens.length, 0);
+    const numTokens = batches.length * this.#options.numRows * this.#options.seqLen;
     const batch = batches.at(-1)!.label;
     const ms = performance.now() - begin;
     if (!isSkip) return { type: "step", step, loss, gradNorm, learningRate, numTokens, ms, batch };
@@ -226,7 +227,7 @@ export class Trainer {
 
   /** Counts batches, the step if it was one, and what it means for the loss scale. */
   #advance(
-    batches: readonly Batch[],
+    batches: readonly Item[],
     { step, finite }: { readonly step: number; readonly finite: boolean },
   ): void {
     const { lossScale: before, numBatches } = this.#state;
@@ -245,7 +246,10 @@ export class Trainer {
     this.#state = { ...counted, lossScale };
   }
 
-  async #validate(held: LossStep, { batches, count }: Validation): Promise<TrainerEvent> {
+  async #validate(
+    held: LossStep<Item>,
+    { batches, count }: Validation<Item>,
+  ): Promise<TrainerEvent> {
     const begin = performance.now();
     let sum = 0;
     for await (const batch of batches()) sum += await held.loss(batch);

@@ -8,13 +8,12 @@ import {
   adamWStep,
 } from "../../engine/ops/adam_w.ts";
 import { clipGradients } from "../../engine/ops/clip_gradients.ts";
-import { linearCrossEntropy } from "../../engine/ops/linear_cross_entropy.ts";
 import { Plan, type PlanDescription, submitAndRead } from "../../engine/plan.ts";
 import { Tape } from "../../engine/tape.ts";
 import type { Parameter, Tensor } from "../../engine/tensor.ts";
 import { type ActivationDType, checkActivationDType } from "../transformer/activation_dtype.ts";
-import { ModelInputs } from "../transformer/inputs.ts";
-import type { Transformer } from "../transformer/transformer.ts";
+import { objectiveOf, type Trainable } from "./language_objective.ts";
+import type { LabeledBatch, Objective, RecordedLoss } from "./objective.ts";
 
 /** Options of a {@linkcode TrainingStep}. */
 export interface TrainingStepOptions {
@@ -78,18 +77,18 @@ export interface StepPlace {
  * Forward, backward, clipping and AdamW as two plans: one for the gradients of a batch, one for
  * the update. A step of one batch is one compute pass and one submit.
  */
-export class TrainingStep {
+export class TrainingStep<Item extends LabeledBatch = Batch> {
   /** Moments of every weight, by label. */
   readonly moments: ReadonlyMap<string, AdamWState>;
   readonly #gpu: Gpu;
   readonly #options: TrainingStepOptions;
-  readonly #inputs: ModelInputs;
+  readonly #objective: Objective<Item>;
+  readonly #recorded: RecordedLoss<Item>;
   readonly #schedule: Tensor;
   /** Gradient of the loss, where backward begins: the loss scale. */
   readonly #dLoss: Tensor;
   /** Small inputs of the plans, to be freed with them. */
   readonly #constants: readonly Tensor[];
-  readonly #loss: Tensor;
   readonly #clip: Tensor;
   readonly #gradients: Plan;
   readonly #update: Plan;
@@ -97,11 +96,12 @@ export class TrainingStep {
   /**
    * Records both plans; {@linkcode compile} before the first step.
    *
+   * @param model A transformer, or another objective.
    * @throws {RangeError} If the norm to clip at is not positive.
    * @throws {TypeError} If activations are to be halves, and the device has none.
    */
-  constructor(gpu: Gpu, model: Transformer, options: TrainingStepOptions) {
-    const { maxGradNorm = 1, dtype = "f32", checkpoint = false } = options;
+  constructor(gpu: Gpu, model: Trainable<Item>, options: TrainingStepOptions) {
+    const { numRows, seqLen, maxGradNorm = 1, dtype = "f32", checkpoint = false } = options;
     checkActivationDType(gpu, dtype);
     if (!(maxGradNorm > 0)) {
       throw new RangeError(
@@ -110,29 +110,23 @@ export class TrainingStep {
     }
     this.#gpu = gpu;
     this.#options = options;
-    this.#inputs = new ModelInputs(gpu, model.config, options);
+    this.#objective = objectiveOf(model);
 
     const tape = new Tape(gpu);
-    const x = model.hidden(tape, this.#inputs, { training: true, dtype, checkpoint });
-    const { targets, weights } = this.#inputs;
-    const { loss } = linearCrossEntropy(tape, {
-      x,
-      weight: model.weights.output,
-      targets,
-      weights,
-    });
+    const recording = { numRows, seqLen, training: true, dtype, checkpoint };
+    this.#recorded = this.#objective.record(gpu, tape, recording);
+    const { loss } = this.#recorded;
     this.#dLoss = gpu.tensor([1], { label: "dLoss", values: Float32Array.of(1) });
     tape.backward(loss, this.#dLoss);
-    this.#loss = loss;
     this.#gradients = new Plan(gpu, tape, { keep: [loss] });
 
     const update = new Tape(gpu);
     const limit = Float32Array.of(Math.min(maxGradNorm, 3.4e38));
     const maxNorm = gpu.tensor([1], { label: "maxGradNorm", values: limit });
     const lossScale = dtype === "f16" ? this.#dLoss : undefined;
-    this.#clip = clipGradients(update, model.parameters, maxNorm, lossScale);
+    this.#clip = clipGradients(update, this.#objective.parameters, maxNorm, lossScale);
     this.#schedule = gpu.tensor([ADAM_W_SCHEDULE_LENGTH], { label: "schedule" });
-    this.moments = this.#recordUpdate(update, model.parameters);
+    this.moments = this.#recordUpdate(update, this.#objective.parameters);
     this.#constants = [this.#dLoss, maxNorm, this.#schedule];
     this.#update = new Plan(gpu, update, { keep: [this.#clip] });
   }
@@ -172,24 +166,28 @@ export class TrainingStep {
    * @param batches Micro-batches whose gradients add up; weighted as if they were one batch.
    * @param at Learning rate, step and loss scale.
    */
-  async run(batches: readonly Batch[], at: StepPlace): Promise<StepResult> {
+  async run(batches: readonly Item[], at: StepPlace): Promise<StepResult> {
     const { seed = 0, beta1 = 0.9, beta2 = 0.95, eps = 1e-8 } = this.#options;
-    const total = batches.reduce((sum, { weights }) => weights.reduce((a, b) => a + b, sum), 0);
+    const total = batches.reduce((sum, batch) => sum + this.#objective.totalWeight(batch), 0);
     const weightScale = total > 0 ? 1 / total : 0;
     this.#gpu.write(this.#schedule, adamWSchedule({ ...at, beta1, beta2, eps }));
     if (this.#options.dtype === "f16") {
       this.#gpu.write(this.#dLoss, Float32Array.of(at.lossScale ?? 1));
     }
     const reads = batches.map((batch, index) => {
-      this.#inputs.write(batch, { weightScale, seed, step: at.numBatches + index });
+      this.#recorded.write(batch, { weightScale, seed, step: at.numBatches + index });
       const last = index === batches.length - 1;
       return last
         ? submitAndRead(
             this.#gpu,
             [this.#gradients, this.#update],
-            [this.#gradients.source(this.#loss), this.#update.source(this.#clip)],
+            [this.#gradients.source(this.#recorded.loss), this.#update.source(this.#clip)],
           )
-        : submitAndRead(this.#gpu, [this.#gradients], [this.#gradients.source(this.#loss)]);
+        : submitAndRead(
+            this.#gpu,
+            [this.#gradients],
+            [this.#gradients.source(this.#recorded.loss)],
+          );
     });
     const results = await Promise.all(reads);
     const loss = results.reduce((sum, [value]) => sum + value![0]!, 0);
@@ -200,7 +198,7 @@ export class TrainingStep {
 
   /** Frees the memory of plans and inputs; weights and moments stay. */
   destroy(): void {
-    this.#inputs.destroy();
+    this.#recorded.destroy();
     this.#gradients.destroy();
     this.#update.destroy();
     for (const tensor of this.#constants) tensor.buffer?.destroy();

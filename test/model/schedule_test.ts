@@ -35,3 +35,12 @@ test("a constant rate is constant after its warm-up", () => {
 test("a run that is all warm-up ends at its full rate", () => {
   assert.deepEqual(rates({ learningRate: 1, maxSteps: 4, warmupSteps: 4 }), [0.25, 0.5, 0.75, 1]);
 });
+
+test("the rate falls as one over the square root of the step, whatever the length of the run", () => {
+  const options = { learningRate: 2, warmupSteps: 4, decay: "inverse-sqrt" } as const;
+  const expected = [0.5, 1, 1.5, 2, 2 * Math.sqrt(4 / 5), 2 * Math.sqrt(4 / 6)];
+  assertClose(rates({ ...options, maxSteps: 6 }), expected, { what: "rate", ...EXACT });
+  assert.equal(learningRateAt(16, { ...options, maxSteps: 16 }), 1);
+  assert.equal(learningRateAt(16, { ...options, maxSteps: 10_000 }), 1);
+  assert.equal(learningRateAt(4, { ...options, maxSteps: 9, warmupSteps: 0 }), 1);
+});
