@@ -48,6 +48,16 @@ export function trainResumeTokenizer(
   });
 }
 
+/** Options for {@linkcode encodeResume}. */
+export interface EncodeResumeOptions extends ResumeOptions {
+  /**
+   * Whether the resume follows other text of the same document: without the token that begins one.
+   *
+   * @default {false}
+   */
+  readonly continues?: boolean;
+}
+
 /**
  * A career's resume as tokens, with the place of each title.
  *
@@ -66,10 +76,10 @@ export function trainResumeTokenizer(
 export function encodeResume(
   career: Career,
   tokenizer: Tokenizer,
-  options: ResumeOptions = {},
+  options: EncodeResumeOptions = {},
 ): EncodedResume {
   const parts = resumeParts(career, options);
-  const { tokens, spans } = encodeParts(parts, tokenizer);
+  const { tokens, spans } = encodeParts(parts, tokenizer, options);
   const titles = parts.rows.map(({ observation }, i): TitleSpan => {
     const { start, end } = spans[i]!;
     const occupation = occupationIndex(career.observations[observation]!.occupation);
@@ -161,13 +171,18 @@ interface EncodedParts {
   readonly spans: readonly { readonly start: number; readonly end: number }[];
 }
 
-function encodeParts({ header, rows }: ResumeParts, tokenizer: Tokenizer): EncodedParts {
+function encodeParts(
+  { header, rows }: ResumeParts,
+  tokenizer: Tokenizer,
+  { continues = false }: EncodeResumeOptions = {},
+): EncodedParts {
   const tokens: number[] = [];
   const lineFeed = lineFeedOf(tokenizer);
   for (const [index, line] of header.entries()) {
     // A line feed is a token of its own, by which windows find the end of the header.
     const text = line.slice(0, -1);
-    append(tokens, index === 0 ? encodeFirst(text, tokenizer) : tokenizer.encode(text, NEXT));
+    const isFirst = index === 0 && !continues;
+    append(tokens, isFirst ? encodeFirst(text, tokenizer) : tokenizer.encode(text, NEXT));
     tokens.push(lineFeed);
   }
   const spans = rows.map(({ prefix, title }) => {

@@ -1,8 +1,10 @@
 import type { EncodedResume } from "../../data/batch.ts";
 import type { Gpu } from "../../engine/gpu.ts";
 import type { Transformer } from "../transformer/transformer.ts";
-import type { OccupationModel, Person, Score } from "./occupation_model.ts";
-import { buildTokenTree, isInner, type TokenTree } from "../token_tree.ts";
+import { buildTokenTree, type TokenTree } from "../token_tree.ts";
+import type { OccupationModel, OccupationQuestion, Person, Score } from "./occupation_model.ts";
+import { SharedContext } from "./shared_context.ts";
+import { TitleSearch } from "./title_search.ts";
 import { type Expansion, type Question, TreeLayout } from "./tree_layout.ts";
 import { TreePasses } from "./tree_pass.ts";
 
@@ -13,11 +15,17 @@ export interface LanguageModelOptions {
   /** Names the model in tables. @default {"language model"} */
   readonly name?: string;
   /**
-   * Probability mass that pruning may leave unexplored at each observation; 0 explores every title.
+   * Probability mass that pruning may leave unexplored at each observation, as a share of the mass
+   * of all titles; 0 explores every title.
    *
    * @default {1e-2}
    */
   readonly tolerance?: number;
+  /**
+   * Tokens that stand before every resume, such as example resumes, the token that begins a
+   * document among them; they are read once. @default {none}
+   */
+  readonly context?: Uint32Array;
 }
 
 /**
@@ -53,181 +61,165 @@ const PASS_TOKENS = 2048;
 export class LanguageModel implements OccupationModel {
   readonly name: string;
   readonly numOccupations: number;
-  readonly tree: TokenTree;
-  /** Nodes that have children, in order. */
-  readonly #inner: readonly number[];
-  readonly #tolerance: number;
+  readonly #search: TitleSearch;
   readonly #maxSeqLen: number;
+  readonly #context: SharedContext | undefined;
   /** Prompts alone, for the first tokens of titles. */
   readonly #prompts: TreePasses;
   /** Prompts with trees. */
   readonly #trees: TreePasses;
 
-  /** Records the passes; they compile at their first run. */
+  /**
+   * Records the passes; they compile at their first run.
+   *
+   * @throws {RangeError} If the context alone is more than the model can read.
+   */
   constructor(gpu: Gpu, model: Transformer, options: LanguageModelOptions) {
-    const { titles, name = "language model", tolerance = 1e-2 } = options;
+    const { titles, name = "language model", tolerance = 1e-2, context } = options;
+    const { maxSeqLen } = model.config;
+    const contextLength = context?.length ?? 0;
+    if (contextLength >= maxSeqLen) {
+      throw new RangeError(
+        `Cannot put text before every resume: it must leave room in the model's ${maxSeqLen} tokens, got ${contextLength} tokens; tell fewer example resumes or no list of titles`,
+      );
+    }
     this.name = name;
     this.numOccupations = titles.length;
-    this.tree = buildTokenTree(titles);
-    this.#tolerance = tolerance;
-    this.#maxSeqLen = model.config.maxSeqLen;
-    const numNodes = this.tree.tokens.length;
-    this.#inner = Array.from(this.tree.tokens, (_, node) => node).filter((node) =>
-      isInner(this.tree, node),
-    );
-    const numInner = this.#inner.length;
+    this.#search = new TitleSearch(buildTokenTree(titles), tolerance);
+    this.#maxSeqLen = maxSeqLen;
     const fits = (numTokens: number) => Math.ceil(numTokens / 64) * 64;
-    const promptTokens = fits(Math.max(PASS_TOKENS, this.#maxSeqLen));
-    const treeTokens = fits(Math.max(PASS_TOKENS, this.#maxSeqLen + numInner));
+    const resumeTokens = maxSeqLen - contextLength;
+    const promptTokens = fits(Math.max(PASS_TOKENS, resumeTokens));
+    const treeTokens = fits(Math.max(PASS_TOKENS, resumeTokens + this.#search.numInner));
     const numRows = promptTokens / 4;
+    const { tree } = this.#search;
+    this.#context =
+      context === undefined || contextLength === 0
+        ? undefined
+        : new SharedContext(gpu, model, { tokens: context, passTokens: treeTokens });
+    const before = this.#context === undefined ? {} : { context: this.#context };
     this.#prompts = new TreePasses(gpu, model, {
-      numTokens: promptTokens,
-      numRows,
-      numPairs: numRows * this.tree.roots.length,
+      capacity: { numTokens: promptTokens, numRows, numPairs: numRows * tree.roots.length },
+      ...before,
     });
     this.#trees = new TreePasses(gpu, model, {
-      numTokens: treeTokens,
-      numRows: treeTokens,
-      numPairs: 2 * treeTokens + numNodes,
+      capacity: {
+        numTokens: treeTokens,
+        numRows: treeTokens,
+        numPairs: 2 * treeTokens + tree.tokens.length,
+      },
+      ...before,
     });
+  }
+
+  /** The titles' tokens as a prefix tree. */
+  get tree(): TokenTree {
+    return this.#search.tree;
   }
 
   async *score(people: Iterable<Person>): AsyncGenerator<LanguageModelScore> {
-    let group: Person[] = [];
-    let numTokens = 0;
-    for (const person of people) {
-      const { length } = resumeOf(person).tokens;
-      if (group.length > 0 && numTokens + length > this.#prompts.capacity.numTokens) {
-        yield* await this.#scoreGroup(group);
-        group = [];
-        numTokens = 0;
-      }
-      group.push(person);
-      numTokens += length;
-    }
-    if (group.length > 0) yield* await this.#scoreGroup(group);
+    for (const group of this.#groups(people, resumeOf)) yield* await this.#scoreGroup(group);
   }
 
   async distribution(person: Person, index: number): Promise<Float64Array> {
-    const question = this.#question(resumeOf(person), index);
-    await this.#run(this.#trees, [[this.#everything(question)]]);
-    const paths = this.#pathLogProbabilities(question);
-    const probabilities = Float64Array.from(this.tree.endNodes, (node) => Math.exp(paths[node]!));
-    const total = probabilities.reduce((sum, p) => sum + p, 0);
-    return probabilities.map((p) => p / total);
+    const question = this.#search.question(resumeOf(person), index);
+    await this.#run(this.#trees, [[this.#search.everything(question)]]);
+    return this.#search.distribution(question);
+  }
+
+  /**
+   * Distributions within the tolerance in total variation of those of {@linkcode distribution}:
+   * unlikely titles share what is left of the prefixes that were not followed.
+   */
+  async distributions(asked: readonly OccupationQuestion[]): Promise<Float64Array[]> {
+    const distributions: Float64Array[] = [];
+    for (const group of this.#groups(asked, ({ person }) => resumeOf(person))) {
+      const questions = group.map(({ person, index }) => [
+        { question: this.#search.question(resumeOf(person), index), occupations: [] },
+      ]);
+      await this.#explore(questions);
+      for (const [one] of questions) distributions.push(this.#search.distribution(one!.question));
+    }
+    return distributions;
   }
 
   /** Frees the passes' memory; the model's weights stay. */
   destroy(): void {
     this.#prompts.destroy();
     this.#trees.destroy();
+    this.#context?.destroy();
+  }
+
+  /** As many at a time as a pass over their resumes holds. */
+  *#groups<T>(items: Iterable<T>, resume: (item: T) => EncodedResume): Generator<T[]> {
+    let group: T[] = [];
+    let numTokens = 0;
+    for (const item of items) {
+      const { length } = resume(item).tokens;
+      if (group.length > 0 && numTokens + length > this.#prompts.capacity.numTokens) {
+        yield group;
+        group = [];
+        numTokens = 0;
+      }
+      group.push(item);
+      numTokens += length;
+    }
+    if (group.length > 0) yield group;
   }
 
   async #scoreGroup(people: readonly Person[]): Promise<LanguageModelScore[]> {
-    const questions = people.map((person) =>
-      person.occupations.map((_, index) => this.#question(resumeOf(person), index)),
-    );
-    if (this.#tolerance > 0) {
-      const roots = (question: Question): Expansion => ({ question, withRoots: true, nodes: [] });
-      await this.#run(
-        this.#prompts,
-        questions.map((asked) => asked.map(roots)),
-      );
-      let expansions: Expansion[][];
-      do {
-        expansions = questions.map((asked, which) =>
-          asked
-            .map((question, index) => {
-              const { occupations } = people[which]!;
-              const asked = index === 0 ? [index] : [index - 1, index];
-              return this.#next(
-                question,
-                asked.map((at) => occupations[at]!),
-              );
-            })
-            .filter(({ nodes }) => nodes.length > 0),
-        );
-        await this.#run(this.#trees, expansions);
-      } while (expansions.some((asked) => asked.length > 0));
-    } else {
-      const whole = questions.map((asked) => asked.map((question) => this.#everything(question)));
-      await this.#run(this.#trees, whole);
-    }
-    return people.map(({ occupations }, which) => {
-      const scores = questions[which]!.map((question, index) =>
-        this.#judge(question, occupations[index]!, occupations[index - 1]),
-      );
-      return {
-        raw: Float64Array.from(scores, ({ raw }) => raw),
-        normalized: Float64Array.from(scores, ({ normalized }) => normalized),
-        stay: Float64Array.from(scores, ({ stay }) => stay),
-        rank: Uint16Array.from(scores, ({ rank }) => rank),
-        unexplored: Float64Array.from(scores, ({ unexplored }) => unexplored),
-      };
+    const inquiries = people.map((person) => {
+      const { occupations, askedFrom = 0 } = person;
+      return occupations.slice(askedFrom).map((occupation, i): Inquiry => {
+        const index = askedFrom + i;
+        return {
+          question: this.#search.question(resumeOf(person), index),
+          occupations: index === 0 ? [occupation] : [occupations[index - 1]!, occupation],
+        };
+      });
+    });
+    await this.#explore(inquiries);
+    return people.map(({ occupations: { length } }, which) => {
+      const all = (value: number) => new Float64Array(length).fill(value);
+      const [raw, normalized, stay, unexplored] = [all(NaN), all(NaN), all(NaN), all(0)];
+      const rank = new Uint16Array(length);
+      for (const { question, occupations } of inquiries[which]!) {
+        const index = question.observation;
+        const own = occupations.at(-1)!;
+        const judgment = this.#search.judge(question, own, occupations.at(-2));
+        raw[index] = judgment.raw;
+        normalized[index] = judgment.normalized;
+        stay[index] = judgment.stay;
+        rank[index] = judgment.rank;
+        unexplored[index] = judgment.unexplored;
+      }
+      return { raw, normalized, stay, rank, unexplored };
     });
   }
 
-  #question(resume: EncodedResume, observation: number): Question {
-    const logProbabilities = new Float64Array(this.tree.tokens.length).fill(NaN);
-    return { resume, observation, logProbabilities };
-  }
-
-  /** The whole tree in one pass. */
-  #everything(question: Question): Expansion {
-    return { question, withRoots: true, nodes: this.#inner };
-  }
-
-  /**
-   * What to expand next: of the nodes whose probability is known and whose children are not, all
-   * but the least probable, below which the titles' mass together stays within the tolerance; and
-   * in any case those on the way to the true occupation and to the one before.
-   */
-  #next(question: Question, occupations: readonly number[]): Expansion {
-    const { tree } = this;
-    const own = new Set(occupations.flatMap((occupation) => [...this.#wayTo(occupation)]));
-    const frontier = this.#frontier(question).filter(({ node }) => !own.has(node));
-    const byMass = frontier.toSorted((a, b) => a.mass - b.mass);
-    let left = 0;
-    let pruned = 0;
-    while (pruned < byMass.length && left + byMass[pruned]!.mass <= this.#tolerance) {
-      left += byMass[pruned]!.mass;
-      pruned += 1;
-    }
-    const nodes = byMass.slice(pruned).map(({ node }) => node);
-    for (const node of own) if (isUnexplored(question, node)) nodes.push(node);
-    // A node with one child decides nothing: go on to where the ways part.
-    for (let index = 0; index < nodes.length; index++) {
-      const node = nodes[index]!;
-      const child = node + 1;
-      const onlyChild = tree.ends[child] === tree.ends[node];
-      if (onlyChild && isInner(tree, child) && !nodes.includes(child)) nodes.push(child);
-    }
-    return { question, withRoots: false, nodes };
-  }
-
-  /** Nodes whose probability is known and whose children are not, with the mass of the titles below. */
-  #frontier(question: Question): { readonly node: number; readonly mass: number }[] {
-    const { tree } = this;
-    const paths = this.#pathLogProbabilities(question);
-    return this.#inner.flatMap((node) =>
-      !Number.isNaN(paths[node]!) && isUnexplored(question, node)
-        ? [{ node, mass: Math.exp(paths[node]!) * tree.nesting[node]! }]
-        : [],
+  /** Computes what matters of the trees of some resumes, first tokens first. */
+  async #explore(inquiries: readonly (readonly Inquiry[])[]): Promise<void> {
+    const first = inquiries.map((asked) =>
+      asked.map(({ question }) => this.#search.first(question)),
     );
-  }
-
-  /** The nodes on the way to a title, its own excluded. */
-  #wayTo(occupation: number): Set<number> {
-    const way = new Set<number>();
-    for (let at = this.tree.endNodes[occupation]!; at >= 0; at = this.tree.parents[at]!) {
-      if (at !== this.tree.endNodes[occupation]) way.add(at);
-    }
-    return way;
+    const isWhole = first.some((asked) => asked.some(({ nodes }) => nodes.length > 0));
+    await this.#run(isWhole ? this.#trees : this.#prompts, first);
+    if (isWhole) return;
+    let expansions: Expansion[][];
+    do {
+      expansions = inquiries.map((asked) =>
+        asked
+          .map(({ question, occupations }) => this.#search.next(question, occupations))
+          .filter(({ nodes }) => nodes.length > 0),
+      );
+      await this.#run(this.#trees, expansions);
+    } while (expansions.some((asked) => asked.length > 0));
   }
 
   /** Packs documents into as few passes as they fit, splitting the questions of a resume if need be. */
   async #run(passes: TreePasses, documents: readonly (readonly Expansion[])[]): Promise<void> {
-    const fresh = () => new TreeLayout(this.tree, passes.capacity, this.#maxSeqLen);
+    const reach = { maxSeqLen: this.#maxSeqLen, contextLength: this.#context?.tokens.length ?? 0 };
+    const fresh = () => new TreeLayout(this.#search.tree, passes.capacity, reach);
     let layout = fresh();
     const waiting = documents.filter((document) => document.length > 0).toReversed();
     while (waiting.length > 0) {
@@ -248,47 +240,12 @@ export class LanguageModel implements OccupationModel {
     }
     await passes.run(layout);
   }
-
-  /** Log-probability of the path to each node, `[numNodes]`; NaN where unexplored. */
-  #pathLogProbabilities({ logProbabilities }: Question): Float64Array {
-    const paths = new Float64Array(logProbabilities.length);
-    this.tree.parents.forEach((parent, node) => {
-      paths[node] = logProbabilities[node]! + (parent < 0 ? 0 : paths[parent]!);
-    });
-    return paths;
-  }
-
-  #judge(question: Question, occupation: number, previous: number | undefined): Judgment {
-    const paths = this.#pathLogProbabilities(question);
-    const raw = paths[this.tree.endNodes[occupation]!]!;
-    let known = 0;
-    let rank = 0;
-    for (const node of this.tree.endNodes) {
-      const path = paths[node]!;
-      if (Number.isNaN(path)) continue;
-      known += Math.exp(path);
-      if (path > raw) rank += 1;
-    }
-    const unexplored = this.#frontier(question).reduce((sum, { mass }) => sum + mass, 0);
-    const total = known + unexplored;
-    const before = previous === undefined ? NaN : paths[this.tree.endNodes[previous]!]!;
-    const stay = Math.exp(before) / total;
-    return { raw, normalized: raw - Math.log(total), stay, rank, unexplored };
-  }
 }
 
-/** What one question came to. */
-interface Judgment {
-  readonly raw: number;
-  readonly normalized: number;
-  readonly stay: number;
-  readonly rank: number;
-  readonly unexplored: number;
-}
-
-/** Whether the children of an inner node are yet to be computed. */
-function isUnexplored({ logProbabilities }: Question, node: number): boolean {
-  return Number.isNaN(logProbabilities[node + 1]!); // its first child
+/** A question, and the occupations whose ways are followed in any case: the one before, the true one. */
+interface Inquiry {
+  readonly question: Question;
+  readonly occupations: readonly number[];
 }
 
 function resumeOf({ career, resume }: Person): EncodedResume {

@@ -9,6 +9,17 @@ export interface Person {
   readonly occupations: readonly number[];
   /** The career as tokens, for models that read text. */
   readonly resume?: EncodedResume;
+  /**
+   * First observation that is asked about; those before it are only told. A model to which a score
+   * is dear leaves theirs NaN, and `rank` 0. @default {0}
+   */
+  readonly askedFrom?: number;
+}
+
+/** Whose occupation to predict, and at which observation: see {@linkcode OccupationModel.distribution}. */
+export interface OccupationQuestion {
+  readonly person: Person;
+  readonly index: number;
 }
 
 /** What a model thought of each occupation that a person really had. */
@@ -57,6 +68,22 @@ export interface OccupationModel {
    * @returns Probabilities that sum to one, `[numOccupations]`.
    */
   distribution(person: Person, index: number): Promise<Float64Array>;
+  /**
+   * Many distributions at once, in the order asked, where that is cheaper than one by one; a model
+   * may approximate, and says how well. Ask through {@linkcode distributionsOf}.
+   */
+  distributions?(questions: readonly OccupationQuestion[]): Promise<readonly Float64Array[]>;
+}
+
+/** Distributions of any model, at once where it can: `[numOccupations]` for each question. */
+export async function distributionsOf(
+  model: OccupationModel,
+  questions: readonly OccupationQuestion[],
+): Promise<readonly Float64Array[]> {
+  if (model.distributions !== undefined) return model.distributions(questions);
+  const answers: Float64Array[] = [];
+  for (const { person, index } of questions) answers.push(await model.distribution(person, index));
+  return answers;
 }
 
 /** A model that computes a whole distribution at once and without a device. */

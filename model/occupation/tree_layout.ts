@@ -29,6 +29,13 @@ export interface Capacity {
   readonly numPairs: number;
 }
 
+/** What a model can read. */
+export interface Reach {
+  readonly maxSeqLen: number;
+  /** Tokens of the text that stands before every document. @default {0} */
+  readonly contextLength?: number;
+}
+
 /** Whether one size is within another. */
 export function fits(size: Capacity, capacity: Capacity): boolean {
   return (
@@ -51,6 +58,7 @@ export class TreeLayout {
   readonly #tree: TokenTree;
   readonly #capacity: Capacity;
   readonly #maxSeqLen: number;
+  readonly #contextLength: number;
   readonly #tokens: number[] = [];
   readonly #positions: number[] = [];
   readonly #starts: number[] = [];
@@ -59,10 +67,11 @@ export class TreeLayout {
   readonly #rows: number[] = [];
   readonly #pairs: { row: number; node: number; question: Question }[] = [];
 
-  constructor(tree: TokenTree, capacity: Capacity, maxSeqLen: number) {
+  constructor(tree: TokenTree, capacity: Capacity, { maxSeqLen, contextLength = 0 }: Reach) {
     this.#tree = tree;
     this.#capacity = capacity;
     this.#maxSeqLen = maxSeqLen;
+    this.#contextLength = contextLength;
   }
 
   /** How much has been added. */
@@ -89,7 +98,7 @@ export class TreeLayout {
     let copied = 0;
     for (const expansion of expansions) {
       const prompt = resume.titles[expansion.question.observation]!.start;
-      if (prompt > this.#maxSeqLen) this.#refuse(resume, prompt);
+      this.#checkFits(resume, prompt);
       for (; copied < prompt; copied++) {
         this.#place({ token: resume.tokens[copied]!, position: copied, begin });
       }
@@ -160,7 +169,7 @@ export class TreeLayout {
     for (const node of withAncestors(tree, nodes)) {
       while (open.length > 0 && open.at(-1)!.end <= node) this.#close(open.pop()!.place);
       const position = prompt + tree.depths[node]! - 1;
-      if (position >= this.#maxSeqLen) this.#refuse(question.resume, position + 1);
+      this.#checkFits(question.resume, position + 1);
       const place = this.#place({ token: tree.tokens[node]!, position, begin });
       open.push({ place, end: tree.ends[node]! });
       if (asked.has(node)) this.#ask(place, childrenOf(tree, node), question);
@@ -185,9 +194,18 @@ export class TreeLayout {
     for (const node of nodes) this.#pairs.push({ row, node, question });
   }
 
-  #refuse({ id }: EncodedResume, length: number): never {
+  #checkFits({ id }: EncodedResume, length: number): void {
+    const [numTokens, context] = [this.#contextLength + length, this.#contextLength];
+    if (numTokens <= this.#maxSeqLen) return;
+    const [what, remedy] =
+      context === 0
+        ? ["its resume", "prepare with fewer rows of history or train with a longer context"]
+        : [
+            `the ${context} tokens before it and its resume`,
+            "tell fewer example resumes, no list of titles, or fewer of the latest rows",
+          ];
     throw new RangeError(
-      `Cannot score career "${id}": its resume must fit the model's ${this.#maxSeqLen} tokens, got ${length}; prepare with fewer rows of history or train with a longer context`,
+      `Cannot score career "${id}": ${what} must fit the model's ${this.#maxSeqLen} tokens, got ${numTokens}; ${remedy}`,
     );
   }
 }
