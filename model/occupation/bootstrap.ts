@@ -1,12 +1,14 @@
+import {
+  bootstrap,
+  differenceOf,
+  resampleWeights,
+  type ResamplingOptions,
+  standardErrorOf,
+} from "../evaluation/resampling.ts";
 import { perplexity, type Evaluation, type PerplexityOptions } from "./metrics.ts";
 
-/** Options for the bootstrap. */
-export interface BootstrapOptions extends PerplexityOptions {
-  /** Number of resampled test sets. @default {100} */
-  readonly replications?: number;
-  /** Seed of the resampling: the same seed draws the same people for every model. @default {1} */
-  readonly seed?: number;
-}
+/** What to measure, and how people are resampled. */
+export interface BootstrapOptions extends PerplexityOptions, ResamplingOptions {}
 
 /** A difference of two perplexities and its uncertainty. */
 export interface PairedDifference {
@@ -27,9 +29,7 @@ export interface PairedDifference {
  * @returns The standard error.
  */
 export function standardError(evaluation: Evaluation, options: BootstrapOptions = {}): number {
-  return deviation(
-    resample(evaluation.numPeople, options).map((drawn) => perplexity(evaluation, options, drawn)),
-  );
+  return standardErrorOf(figure(evaluation, options));
 }
 
 /**
@@ -53,37 +53,13 @@ export function pairedDifference(
         `observations, got ${a.numPeople} and ${b.numPeople} people with different observations`,
     );
   }
-  return {
-    difference: perplexity(a, options) - perplexity(b, options),
-    standardError: deviation(
-      resample(a.numPeople, options).map(
-        (drawn) => perplexity(a, options, drawn) - perplexity(b, options, drawn),
-      ),
-    ),
-  };
+  const difference = differenceOf(figure(a, options), figure(b, options));
+  return { difference: difference.value, standardError: standardErrorOf(difference) };
 }
 
-function resample(numPeople: number, options: BootstrapOptions): Uint32Array[] {
-  const { replications = 100, seed = 1 } = options;
-  const random = splitMix32(seed);
-  return Array.from({ length: replications }, () =>
-    Uint32Array.from({ length: numPeople }, () => Math.floor(random() * numPeople)),
+function figure(evaluation: Evaluation, options: BootstrapOptions) {
+  return bootstrap(
+    (weights) => perplexity(evaluation, options, weights),
+    resampleWeights(evaluation.numPeople, options),
   );
-}
-
-function deviation(values: readonly number[]): number {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return Math.sqrt(squares / (values.length - 1));
-}
-
-/** Uniform numbers in [0, 1), 32 bits each: a Weyl sequence through a mixing function. */
-function splitMix32(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x9e3779b9) >>> 0;
-    let z = Math.imul(state ^ (state >>> 16), 0x21f0aaad);
-    z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
-    return ((z ^ (z >>> 15)) >>> 0) / 2 ** 32;
-  };
 }

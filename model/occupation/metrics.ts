@@ -1,3 +1,4 @@
+import type { Weights } from "../evaluation/resampling.ts";
 import type { OccupationModel, Person } from "./occupation_model.ts";
 
 /**
@@ -97,17 +98,17 @@ export function countOf(evaluation: Evaluation, kind: Kind | "all" = "all"): num
  *
  * @param evaluation A model's sums.
  * @param options Kind of observation and which scores.
- * @param drawn People to sum over, a person as often as it occurs; by default each once.
+ * @param weights How often each person is counted, `[numPeople]`; by default once.
  * @returns The perplexity; `NaN` if there is no such observation.
  */
 export function perplexity(
   evaluation: Evaluation,
   options: PerplexityOptions = {},
-  drawn?: Uint32Array,
+  weights?: Weights,
 ): number {
   const { kind = "all", variant = "normalized" } = options;
-  const count = total(evaluation, evaluation.counts, kind, drawn);
-  return Math.exp(-total(evaluation, evaluation[variant], kind, drawn) / count);
+  const count = total(evaluation, evaluation.counts, kind, weights);
+  return Math.exp(-total(evaluation, evaluation[variant], kind, weights) / count);
 }
 
 // oxlint-disable-next-line max-params -- one loop behind two public functions
@@ -115,14 +116,16 @@ function total(
   { numPeople }: Evaluation,
   cells: Float64Array,
   kind: Kind | "all",
-  drawn?: Uint32Array,
+  weights?: Weights,
 ): number {
   const from = kind === "all" ? 0 : KINDS.indexOf(kind);
   const to = kind === "all" ? KINDS.length : from + 1;
   let sum = 0;
   for (let i = 0; i < numPeople; i++) {
-    const row = (drawn ? drawn[i]! : i) * KINDS.length;
-    for (let k = from; k < to; k++) sum += cells[row + k]!;
+    const weight = weights ? weights[i]! : 1;
+    // Nothing times −∞ is not nothing.
+    if (weight === 0) continue;
+    for (let k = from; k < to; k++) sum += weight * cells[i * KINDS.length + k]!;
   }
   return sum;
 }
