@@ -1,5 +1,10 @@
 import { kindOf, KINDS } from "../occupation/metrics.ts";
-import type { OccupationModel, Person } from "../occupation/occupation_model.ts";
+import {
+  type OccupationModel,
+  type Person,
+  type Score,
+  scoreOf,
+} from "../occupation/occupation_model.ts";
 
 /**
  * What a model thought of every observation of some people, one entry an observation, people
@@ -45,11 +50,7 @@ export async function collectPredictions(
   people: readonly Person[],
   { onPerson }: CollectOptions = {},
 ): Promise<Predictions> {
-  const length = people.reduce((sum, { occupations }) => sum + occupations.length, 0);
-  const predictions = emptyPredictions(
-    people.map(({ career }) => career.id),
-    length,
-  );
+  const predictions = predictionsFor(people);
   let [p, at] = [0, 0];
   for await (const score of model.score(people)) {
     const person = people[p];
@@ -60,21 +61,7 @@ export async function collectPredictions(
         `Cannot collect predictions of "${model.name}": ${name} of person ${p} must be [${expected}], got [${got}]`,
       );
     }
-    const { career, occupations } = person!;
-    predictions.person.fill(p, at, at + expected);
-    predictions.year.set(
-      career.observations.map(({ year }) => year),
-      at,
-    );
-    predictions.occupation.set(occupations, at);
-    predictions.kind.set(
-      occupations.map((_, index) => KINDS.indexOf(kindOf(person!, index))),
-      at,
-    );
-    predictions.raw.set(score.raw, at);
-    predictions.normalized.set(score.normalized, at);
-    predictions.stay.set(score.stay, at);
-    predictions.rank.set(score.rank, at);
+    fillIn(predictions, { person: person!, score, p, at });
     at += expected;
     p++;
     onPerson?.(p);
@@ -83,6 +70,26 @@ export async function collectPredictions(
   throw new RangeError(
     `Cannot collect predictions of "${model.name}": it must score ${people.length} people, got ${p}`,
   );
+}
+
+/**
+ * Predictions from a function that computes whole distributions, at once.
+ *
+ * @param people Whom to ask about; their order is kept.
+ * @param distribution Probabilities at an observation, which sum to one, `[numOccupations]`.
+ */
+export function predictionsOf(
+  people: readonly Person[],
+  distribution: (person: Person, index: number) => ArrayLike<number>,
+): Predictions {
+  const predictions = predictionsFor(people);
+  let at = 0;
+  for (const [p, person] of people.entries()) {
+    const score = scoreOf(person.occupations, (index) => distribution(person, index));
+    fillIn(predictions, { person, score: { ...score, raw: score.normalized }, p, at });
+    at += person.occupations.length;
+  }
+  return predictions;
 }
 
 /** Predictions yet to be filled in. */
@@ -98,4 +105,33 @@ export function emptyPredictions(ids: readonly string[], length: number): Predic
     stay: new Float64Array(length),
     rank: new Uint16Array(length),
   };
+}
+
+function predictionsFor(people: readonly Person[]): Predictions {
+  return emptyPredictions(
+    people.map(({ career }) => career.id),
+    people.reduce((sum, { occupations }) => sum + occupations.length, 0),
+  );
+}
+
+/** Writes a person's observations from `at` on. */
+function fillIn(
+  predictions: Predictions,
+  { person, score, p, at }: { person: Person; score: Score; p: number; at: number },
+): void {
+  const { career, occupations } = person;
+  predictions.person.fill(p, at, at + occupations.length);
+  predictions.year.set(
+    career.observations.map(({ year }) => year),
+    at,
+  );
+  predictions.occupation.set(occupations, at);
+  predictions.kind.set(
+    occupations.map((_, index) => KINDS.indexOf(kindOf(person, index))),
+    at,
+  );
+  predictions.raw.set(score.raw, at);
+  predictions.normalized.set(score.normalized, at);
+  predictions.stay.set(score.stay, at);
+  predictions.rank.set(score.rank, at);
 }

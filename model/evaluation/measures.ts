@@ -1,0 +1,129 @@
+import {
+  type Evaluation,
+  KINDS,
+  perplexity,
+  type PerplexityOptions,
+  type Variant,
+} from "../occupation/metrics.ts";
+import { type CalibrationOptions, calibrationError } from "./calibration.ts";
+import { aucOf, rankMoves } from "./moves.ts";
+import type { Predictions } from "./predictions.ts";
+import type { Statistic, Weights } from "./resampling.ts";
+
+/** A figure of predictions: prepared once, then computed for any weights of people. */
+export interface Measure {
+  /** Names the figure, unlike all others. */
+  readonly name: string;
+  readonly of: (predictions: Predictions) => Statistic;
+}
+
+/**
+ * Perplexity over observations, each of weight one, as `perplexity()` defines it.
+ *
+ * @param options Kind of observation and which scores.
+ */
+export function perplexityMeasure(options: PerplexityOptions = {}): Measure {
+  const { kind = "all", variant = "normalized" } = options;
+  return {
+    name: `perplexity ${kind} ${variant}`,
+    of(predictions) {
+      const evaluation = evaluationOf(predictions);
+      return (weights) => perplexity(evaluation, { kind, variant }, weights);
+    },
+  };
+}
+
+/**
+ * Share of observations whose occupation is among the `k` most probable ones. Of equally probable
+ * occupations all count, so that a model without opinions looks better than it is.
+ */
+export function topMeasure(k: number): Measure {
+  return {
+    name: `top ${k}`,
+    of: (predictions) =>
+      meanOverObservations(predictions, (i) => (predictions.rank[i]! < k ? 1 : 0)),
+  };
+}
+
+/** Mean log-probability of an observation, in nats. */
+export function logLikelihoodMeasure(variant: Variant = "normalized"): Measure {
+  return {
+    name: `log-likelihood ${variant}`,
+    of: (predictions) => meanOverObservations(predictions, (i) => predictions[variant][i]!),
+  };
+}
+
+/** Area under the ROC curve of moving, see `aucOf()`. */
+export const AUC: Measure = {
+  name: "auc",
+  of(predictions) {
+    const moves = rankMoves(predictions);
+    return (weights) => aucOf(moves, weights);
+  },
+};
+
+/** Root mean square gap between predicted and observed shares of moves, see `calibrationError()`. */
+export function calibrationMeasure(options: CalibrationOptions): Measure {
+  return {
+    name: `calibration ${options.by} ${options.numGroups ?? ""}`,
+    of(predictions) {
+      const moves = rankMoves(predictions);
+      return (weights) => calibrationError(moves, options, weights);
+    },
+  };
+}
+
+/** Sums of log-probabilities by person, `[numPeople]`: what paired differences are made of. */
+export function logLikelihoodByPerson(
+  predictions: Predictions,
+  variant: Variant = "normalized",
+): Float64Array {
+  const sums = new Float64Array(predictions.ids.length);
+  predictions.person.forEach((p, i) => (sums[p]! += predictions[variant][i]!));
+  return sums;
+}
+
+/** Log-probabilities summed by person and kind, which perplexities are computed from. */
+export function evaluationOf(predictions: Predictions, name = "predictions"): Evaluation {
+  const { ids, person, kind } = predictions;
+  const size = ids.length * KINDS.length;
+  const counts = new Float64Array(size);
+  const raw = new Float64Array(size);
+  const normalized = new Float64Array(size);
+  for (let i = 0; i < person.length; i++) {
+    const cell = person[i]! * KINDS.length + kind[i]!;
+    counts[cell]! += 1;
+    raw[cell]! += predictions.raw[i]!;
+    normalized[cell]! += predictions.normalized[i]!;
+  }
+  return { name, numPeople: ids.length, counts, raw, normalized };
+}
+
+/**
+ * Mean of a value over observations.
+ *
+ * @param predictions Whose observations.
+ * @param valueAt The value at an index.
+ * @returns The mean, for any weights of people; NaN of no observation.
+ */
+export function meanOverObservations(
+  { ids, person }: Predictions,
+  valueAt: (index: number) => number,
+): Statistic {
+  const sums = new Float64Array(ids.length);
+  const counts = new Float64Array(ids.length);
+  for (let i = 0; i < person.length; i++) {
+    sums[person[i]!]! += valueAt(i);
+    counts[person[i]!]! += 1;
+  }
+  return (weights?: Weights) => {
+    let [sum, count] = [0, 0];
+    for (let p = 0; p < ids.length; p++) {
+      const weight = weights ? weights[p]! : 1;
+      if (weight === 0) continue;
+      sum += weight * sums[p]!;
+      count += weight * counts[p]!;
+    }
+    return sum / count;
+  };
+}
