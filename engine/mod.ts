@@ -37,7 +37,10 @@ export * from "./ops/rope_scaling.ts";
 export * from "./ops/rotary.ts";
 export * from "./ops/scale.ts";
 export * from "./ops/sampling.ts";
+export * from "./ops/softmax_loss.ts";
+export * from "./ops/sparse_rows.ts";
 export * from "./ops/swi_glu.ts";
+export * from "./ops/two_stage.ts";
 export * from "./pack.ts";
 export * from "./pack_blocks.ts";
 export * from "./parameters.ts";
@@ -59,6 +62,11 @@ export * from "./profile/roofline.ts";
 export { type Clock, type PlanTime, timePlan, type TimePlanOptions } from "./profile/time_plan.ts";
 export type { BufferPart } from "./readback.ts";
 export * from "./segments.ts";
+export {
+  SparseInput,
+  type SparseInputOptions,
+  type SparseRows,
+} from "./sparse_input.ts";
 export * from "./split.ts";
 export * from "./tape.ts";
 export * from "./tensor.ts";

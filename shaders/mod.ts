@@ -47,7 +47,19 @@ export * from "./scale.wgsl.ts";
 export { sampleKernel } from "./sampling.wgsl.ts";
 export * from "./sampling_advance.wgsl.ts";
 export type { SharedRowConstants } from "./sampling_lanes.wgsl.ts";
+export {
+  type SoftmaxLossConstants,
+  softmaxLossBackward,
+  softmaxLossForward,
+} from "./softmax_loss.wgsl.ts";
+export {
+  type SparseRowsBackwardConstants,
+  type SparseRowsConstants,
+  sparseRowsBackward,
+  sparseRowsForward,
+} from "./sparse_rows.wgsl.ts";
 export * from "./sum_columns.wgsl.ts";
+export * from "./two_stage.wgsl.ts";
 export {
   type WriteCacheConstants,
   writeCacheKernel,

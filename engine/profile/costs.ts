@@ -13,6 +13,8 @@ import {
   lookUp,
   product,
   scatter,
+  sparseRowsBackward,
+  sparseRowsForward,
   splitSums,
   workOf,
 } from "./cost_rules.ts";
@@ -107,6 +109,8 @@ const RULES: Readonly<Record<string, CostRule>> = {
   packedEmbedding: lookUp,
   embeddingBackwardFlat: scatter,
   embeddingBackwardTiled: scatter,
+  sparseRowsForward,
+  sparseRowsBackward,
 
   // Losses; statistics of a row are four floats.
   crossEntropyTile: ({ params, constants }) => ({
@@ -117,6 +121,11 @@ const RULES: Readonly<Record<string, CostRule>> = {
         (constants["targets"] === true ? 4 : 0) +
         (constants["first"] === true ? 16 : 32)),
   }),
+  softmaxLossForward: ({ params, bytes }) => ({
+    flops: 4 * params["numRows"]! * params["numClasses"]!, // maximum, difference, exp, sum
+    bytes: bytes("logits") + bytes("targets") + bytes("nll") + bytes("lse"),
+  }),
+  softmaxLossBackward: costing(4, ({ params }) => params["numRows"]! * params["numClasses"]!),
   crossEntropyLoss: costing(5, ({ params }) => params["numRows"]!, ["statistics"]),
   crossEntropyGradient: ({ params, bytes }) => ({
     flops: 4 * params["numRows"]! * params["tileSize"]!, // difference, exp, target, weight
@@ -136,6 +145,10 @@ const RULES: Readonly<Record<string, CostRule>> = {
       bytes: rows("x") + rows("weight") + 8 * numPairs + (bytes("y") * pairs) / numPairs,
     };
   },
+
+  twoStageForward: costing(4, elementsOfRows), // maximum, difference, exp, sum
+  twoStageBackward: costing(4, elementsOfRows), // difference, exp, target, weight
+  twoStageProbabilities: costing(3, elementsOfRows), // difference, sum, exp
 
   // The update: AdamW reads and writes weights and moments, and clears the gradient.
   sumSquares: ({ params, bytes }) => ({ flops: 2 * params["length"]!, bytes: bytes("gradient") }),
