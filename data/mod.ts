@@ -58,3 +58,4 @@ export {
 } from "./tokenizer/vocabulary_json.ts";
 export { vocabularyOfTokenizerJson } from "./tokenizer/vocabulary_of_json.ts";
 export * from "./synthetic/mod.ts";
+export * from "./variations.ts";
