@@ -8,6 +8,7 @@ export * from "./career.ts";
 export { careerProblem } from "./career_check.ts";
 export { careersToJsonl, careerToJson } from "./career_json.ts";
 export * from "./chat_template.ts";
+export { type Coding, CODINGS, crosswalkEntries, toOcc1990dd } from "./crosswalk/mod.ts";
 export * from "./encode_resume.ts";
 export {
   isOccupation,
