@@ -1,100 +1,22 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import type { Batch, EncodedResume } from "../../data/batch.ts";
-import { Random } from "../../data/random.ts";
 import { LanguageModel, type LanguageModelScore } from "../../model/occupation/language_model.ts";
-import type { Person } from "../../model/occupation/occupation_model.ts";
-import { LossStep } from "../../model/train/loss_step.ts";
-import { DEFAULT_CONFIG } from "../../model/transformer/config.ts";
-import { Transformer } from "../../model/transformer/transformer.ts";
+import type { Transformer } from "../../model/transformer/transformer.ts";
 import { assertClose, openGpu } from "../support.ts";
+import {
+  makePerson,
+  oneByOne,
+  opinionated,
+  shortSightedOf,
+  TITLES,
+  TOLERANCE,
+} from "./opinionated.ts";
 
 const gpu = await openGpu();
 after(() => gpu.destroy());
 
-const VOCAB_SIZE = 40;
-const MAX_SEQ_LEN = 128;
-/** Sums of a handful of f32 log-probabilities, each near −5 with an error of some ulps. */
-const TOLERANCE = { rtol: 1e-6, atol: 3e-5 };
-
-const random = Random.from(3, "language model test");
-const model = Transformer.create(
-  gpu,
-  {
-    ...DEFAULT_CONFIG,
-    vocabSize: VOCAB_SIZE,
-    dModel: 32,
-    dHidden: 48,
-    numBlocks: 2,
-    numHeads: 4,
-    numKvHeads: 2,
-    headDim: 8,
-    maxSeqLen: MAX_SEQ_LEN,
-  },
-  { seed: 5 },
-);
-// Fresh weights predict almost uniformly; larger ones have opinions, so that pruning has a point.
-for (const parameter of model.parameters) {
-  if (parameter.shape.length > 1) {
-    gpu.write(
-      parameter,
-      (await gpu.read(parameter)).map((weight) => weight * 12),
-    );
-  }
-}
-
-/** Titles of 1 to 4 tokens; the second begins the third, as "Physicians" does its assistants. */
-const TITLES = [
-  [1], [2, 3], [2, 3, 4], [2, 5], [6, 7, 8, 9], [6, 7, 10], [11], [12, 1], [12, 13, 2], [14],
-  [15, 16], [15, 17, 18], [15, 17, 19], [20, 21], [22, 23, 24], [25],
-].map((tokens) => Uint32Array.from(tokens)); // prettier-ignore
-
-function makePerson(id: string, numObservations: number): Person {
-  const tokens = [30, 31, 32];
-  const occupations = Array.from({ length: numObservations }, () => random.below(TITLES.length));
-  const titles = occupations.map((occupation, index) => {
-    tokens.push(33 + (index % 3), 36);
-    const start = tokens.length;
-    tokens.push(...TITLES[occupation]!, 37);
-    const previous = index > 0 ? { previous: occupations[index - 1]! } : {};
-    return { start, end: tokens.length - 1, occupation, ...previous };
-  });
-  const resume: EncodedResume = { id, tokens: Uint32Array.from(tokens), titles };
-  const career = { id, gender: "female", ethnicity: "white", observations: [] };
-  return { career, occupations, resume };
-}
-
-/** Log-probability of each title after a prompt, each title in a forward pass of its own. */
-async function oneByOne(
-  { resume }: Person,
-  observation: number,
-  of: Transformer = model,
-): Promise<Float64Array> {
-  const step = await new LossStep(gpu, of, { numRows: 1, seqLen: MAX_SEQ_LEN }).compile();
-  const { start } = resume!.titles[observation]!;
-  const sums = new Float64Array(TITLES.length);
-  for (const [which, title] of TITLES.entries()) {
-    const tokens = new Uint32Array(MAX_SEQ_LEN);
-    tokens.set(resume!.tokens.subarray(0, start));
-    tokens.set(title, start);
-    const targets = new Uint32Array(MAX_SEQ_LEN).fill(0xffff_ffff);
-    targets.set(title, start - 1);
-    const batch: Batch = {
-      label: "one title",
-      numRows: 1,
-      seqLen: MAX_SEQ_LEN,
-      tokens,
-      targets,
-      weights: new Float32Array(MAX_SEQ_LEN),
-      positions: Uint32Array.from(tokens, (_, i) => i),
-      starts: new Uint32Array(MAX_SEQ_LEN),
-      ends: new Uint32Array(MAX_SEQ_LEN).fill(MAX_SEQ_LEN),
-    };
-    sums[which] = (await step.logProbabilities(batch)).reduce((sum, value) => sum + value, 0);
-  }
-  step.destroy();
-  return sums;
-}
+const model = await opinionated(gpu);
+const shortSighted = shortSightedOf(gpu, model);
 
 const people = [makePerson("a", 5), makePerson("b", 1), makePerson("c", 12)];
 
@@ -107,13 +29,6 @@ async function scoresOf(tolerance: number) {
 }
 
 const exact = await scoresOf(0);
-
-/** The same weights, but no token sees further than the two titles before it. */
-const shortSighted = new Transformer(
-  gpu,
-  { ...model.config, slidingWindow: 7 },
-  { tensors: model.tensors, parameters: model.parameters },
-);
 
 for (const [what, of] of [
   ["a model", model],
@@ -130,7 +45,7 @@ async function checkDistributions(of: Transformer): Promise<void> {
     [people[0]!, 4],
     [people[2]!, 7],
   ] as const) {
-    const expected = await oneByOne(person, observation, of);
+    const expected = await oneByOne(gpu, of, { person, observation });
     const total = expected.reduce((sum, value) => sum + Math.exp(value), 0);
     const distribution = await language.distribution(person, observation);
     assertClose(
@@ -148,7 +63,7 @@ async function checkDistributions(of: Transformer): Promise<void> {
 test("scores of all years at once are those of each title on its own", async () => {
   for (const [which, person] of people.entries()) {
     for (const observation of [0, person.occupations.length - 1]) {
-      const expected = await oneByOne(person, observation);
+      const expected = await oneByOne(gpu, model, { person, observation });
       const occupation = person.occupations[observation]!;
       const total = expected.reduce((sum, value) => sum + Math.exp(value), 0);
       const { raw, normalized, unexplored } = exact[which]!;
@@ -181,6 +96,83 @@ for (const tolerance of [0.001, 0.05, 0.4]) {
       });
     });
     if (tolerance > 0.01) assert.ok(numPruned > 0, "something must have been pruned");
+  });
+}
+
+test("staying and rank agree with the distributions", async () => {
+  const language = new LanguageModel(gpu, model, { titles: TITLES });
+  let [numStays, numRanks] = [0, 0];
+  for (const [which, person] of people.entries()) {
+    const { stay, rank } = exact[which]!;
+    assert.ok(Number.isNaN(stay[0]));
+    for (const [index, occupation] of person.occupations.entries()) {
+      const distribution = await language.distribution(person, index);
+      const better = distribution.filter((p) => p > distribution[occupation]!).length;
+      assert.equal(rank[index], better);
+      numRanks += +(better > 0);
+      if (index === 0) continue;
+      const before = distribution[person.occupations[index - 1]!]!;
+      assertClose([Math.log(stay[index]!)], [Math.log(before)], { what: "stay", ...TOLERANCE });
+      numStays += 1;
+    }
+  }
+  assert.ok(numStays > 10 && numRanks > 5);
+  language.destroy();
+});
+
+for (const tolerance of [0.05, 0.4]) {
+  test(`pruning at ${tolerance} never raises staying, and lowers it by the unexplored mass at most`, async () => {
+    let numLower = 0;
+    for (const [which, { raw, normalized, stay, unexplored }] of (
+      await scoresOf(tolerance)
+    ).entries()) {
+      for (let index = 1; index < stay.length; index++) {
+        const whole = exact[which]!.stay[index]!;
+        const share = unexplored[index]! / Math.exp(raw[index]! - normalized[index]!);
+        assert.ok(share <= tolerance + 1e-6, `${share} of the titles' mass is left`);
+        assert.ok(stay[index]! <= whole * (1 + 1e-4));
+        assert.ok(stay[index]! >= whole * (1 - share) * (1 - 1e-4));
+        numLower += +(stay[index]! < whole * 0.999);
+      }
+    }
+    assert.ok(numLower > 0, "something must have been pruned");
+  });
+}
+
+test("a model is asked about what it is asked about, and no more", async () => {
+  const language = new LanguageModel(gpu, model, { titles: TITLES, tolerance: 0 });
+  const asked = people.map((person) => ({ ...person, askedFrom: person.occupations.length - 1 }));
+  let which = 0;
+  for await (const { raw, stay, rank } of language.score(asked)) {
+    const whole = exact[which++]!;
+    const last = raw.length - 1;
+    assert.ok(raw.subarray(0, last).every(Number.isNaN));
+    assertClose([raw[last]!], [whole.raw[last]!], { what: "raw", ...TOLERANCE });
+    assert.equal(rank[last], whole.rank[last]);
+    if (last > 0) assertClose([stay[last]!], [whole.stay[last]!], { what: "stay", ...TOLERANCE });
+  }
+  assert.equal(which, people.length);
+  language.destroy();
+});
+
+for (const tolerance of [0, 0.2]) {
+  test(`many distributions at once are within ${tolerance} of each on its own`, async () => {
+    const language = new LanguageModel(gpu, model, { titles: TITLES, tolerance });
+    const questions = people.flatMap((person) =>
+      person.occupations.map((_, index) => ({ person, index })),
+    );
+    const together = await language.distributions(questions.toReversed());
+    let largest = 0;
+    for (const [which, { person, index }] of questions.entries()) {
+      const alone = await language.distribution(person, index);
+      const one = together.toReversed()[which]!;
+      const distance = alone.reduce((sum, p, i) => sum + Math.abs(p - one[i]!), 0) / 2;
+      assert.ok(Math.abs(one.reduce((sum, p) => sum + p, 0) - 1) < 1e-12);
+      assert.ok(distance <= tolerance + 1e-5, `${distance} apart`);
+      largest = Math.max(largest, distance);
+    }
+    if (tolerance > 0) assert.ok(largest > 1e-3, "something must have been pruned");
+    language.destroy();
   });
 }
 
