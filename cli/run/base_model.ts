@@ -121,7 +121,7 @@ export async function reopenBaseModel(
  * of all weights, and the values of every vector and of the last block. Training moves all of
  * these, and merging an adapter the last block's.
  */
-async function fingerprintOf(stored: StoredModel): Promise<string> {
+export async function fingerprintOf(stored: StoredModel): Promise<string> {
   const { config, tokenizer = null, weights } = stored;
   const sum = createHash("sha256");
   const types = Array.from(weights, ([label, { dtype, shape }]) => [label, dtype, shape]);
