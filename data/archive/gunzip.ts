@@ -90,7 +90,7 @@ async function* withGzipErrors(
   try {
     yield* chunks;
   } catch (error) {
-    if (/^Cannot /.test((error as Error).message)) throw error;
+    if ((error as Error).message.startsWith("Cannot ")) throw error;
     throw new SyntaxError(
       `Cannot read ${place}: its gzip data must be whole, got ${(error as Error).message} ` +
         "(download it again)",

@@ -10,6 +10,8 @@ export interface SurveyVariable {
   readonly question?: string;
   /** What the variable is, in the codebook's words. */
   readonly description?: string;
+  /** What its values mean, where the codebook lists them: `"2"` is `"FEMALE"`. */
+  readonly labels?: ReadonlyMap<string, string>;
 }
 
 /** What the files of a survey say of one person. */
