@@ -151,7 +151,7 @@ async function* joinedRows(
     .filter((part): part is Part => part !== undefined);
   const [first, ...others] = parts;
   if (first === undefined) return;
-  const held = [];
+  const held: { part: Part; people: Map<string, string> }[] = [];
   for (const part of others) held.push({ part, people: await holdPeople(part) });
   const rowOf = (person: string, begin: { part: Part; row: PartRow }): SurveyRow => {
     const values = Array<string | undefined>(wanted.length).fill(undefined);
