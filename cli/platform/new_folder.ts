@@ -6,6 +6,7 @@ import { type Content, fileError, isSystemError, syncFolder, writeAtomically } f
 
 /** A file to write, its content made as it is asked for. */
 export interface NewFile {
+  /** May lie in folders of its own: `"tables/people.csv"`; files on top are best written last. */
   readonly name: string;
   readonly chunks: Exclude<Content, string | Uint8Array>;
 }
@@ -66,7 +67,11 @@ export async function writeFolder(
   try {
     await mkdir(parent, { recursive: true });
     await mkdir(unfinished);
-    for (const { name, chunks } of files) await writeAtomically(join(unfinished, name), chunks);
+    for (const { name, chunks } of files) {
+      const file = join(unfinished, name);
+      await mkdir(dirname(file), { recursive: true });
+      await writeAtomically(file, chunks);
+    }
     await checkNewFolder(path, options); // others may have been at it meanwhile
     await replaceFolder(unfinished, target, `${hidden}.old`);
   } catch (error) {
