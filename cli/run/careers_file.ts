@@ -1,7 +1,9 @@
+import { open } from "node:fs/promises";
 import { basename } from "node:path";
 import { type Career, type CareerFormat, readCareers } from "../../data/mod.ts";
+import { careersOfParquet, type ParquetSource } from "../../data/tables/mod.ts";
 import { CliError, EXIT, failingAs } from "../platform/errors.ts";
-import { openFile } from "../platform/files.ts";
+import { fileError, openFile } from "../platform/files.ts";
 
 const FORMATS: readonly CareerFormat[] = ["tsv", "csv", "jsonl"];
 
@@ -12,17 +14,20 @@ function formatOf(path: string): CareerFormat {
   if (format !== undefined) return format;
   throw new CliError(
     EXIT.usage,
-    `Cannot read "${path}": its name must end in .tsv, .csv or .jsonl, perhaps with .gz behind, got "${basename(path)}"`,
+    `Cannot read "${path}": its name must end in .parquet, or in .tsv, .csv or .jsonl, perhaps with .gz behind, got "${basename(path)}"`,
   );
 }
 
 /**
- * Reads all careers of a file, gzipped or not, in the order of the file.
+ * Reads all careers of a file, in the order of the file: Parquet, or text, gzipped or not.
  *
  * @throws {CliError} With exit code 3 if the file is missing or a row is wrong, naming the line;
  *   exit code 2 if its name tells no format.
  */
 export async function readCareersFile(path: string): Promise<Career[]> {
+  if (path.endsWith(".parquet")) {
+    return withParquetFile(path, (source) => careersOfParquet(source, { file: path }));
+  }
   const format = formatOf(path);
   return failingAs(EXIT.data, async () => {
     const careers: Career[] = [];
@@ -31,4 +36,31 @@ export async function readCareersFile(path: string): Promise<Career[]> {
     }
     return careers;
   });
+}
+
+/**
+ * Opens a Parquet file, of which only what is needed is read, for as long as the work takes.
+ *
+ * @throws {CliError} With exit code 3 if the file is missing or not a file, or the work fails.
+ */
+export async function withParquetFile<T>(
+  path: string,
+  work: (source: ParquetSource) => Promise<T>,
+): Promise<T> {
+  const handle = await open(path).catch((error: unknown) => {
+    throw fileError("read", path, { error, exitCode: EXIT.data });
+  });
+  try {
+    const { size } = await handle.stat();
+    const slice = async (start: number, end: number = size): Promise<ArrayBuffer> => {
+      const bytes = new Uint8Array(end - start);
+      const { bytesRead } = await handle.read(bytes, 0, bytes.length, start).catch((error) => {
+        throw fileError("read", path, { error, exitCode: EXIT.data });
+      });
+      return bytes.buffer.slice(0, bytesRead);
+    };
+    return await failingAs(EXIT.data, () => work({ byteLength: size, slice }));
+  } finally {
+    await handle.close();
+  }
 }
