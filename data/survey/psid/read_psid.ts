@@ -1,10 +1,10 @@
 import type { Archive } from "../../archive/mod.ts";
 import { syntaxError } from "../../lines.ts";
+import { ImportReport } from "../import_report.ts";
 import type { PersonRecord } from "../person_record.ts";
 import { CodeTable } from "./code_table.ts";
 import type { PsidMapping } from "./mapping.ts";
 import { type PersonYear, type PersonYearContext, readPersonYear } from "./person_year.ts";
-import { PsidReport } from "./report.ts";
 import { findTables, type FixedWidthTable } from "./tables.ts";
 import { planYears, type YearPlan } from "./year_plan.ts";
 
@@ -12,8 +12,6 @@ import { planYears, type YearPlan } from "./year_plan.ts";
 export interface PsidSurvey {
   /** Years that are read, in ascending order. */
   readonly years: readonly number[];
-  /** What was left out so far; complete once all people were read. */
-  readonly report: PsidReport;
   /** Reads the people who were head or spouse in some year, in the order of the individual file. */
   people(): AsyncGenerator<PersonRecord, void, undefined>;
 }
@@ -29,18 +27,21 @@ export interface PsidSurvey {
  *
  * @param archive The download, unpacked or as a zip.
  * @param mapping As {@linkcode parsePsidMapping} gives it.
+ * @param report Counts what is left out.
  * @throws {SyntaxError} If a file contradicts its setup file, or a row does not parse, naming file
  *   and line.
  * @throws {RangeError} If the individual file or all years are missing.
  */
-export async function openPsid(archive: Archive, mapping: PsidMapping): Promise<PsidSurvey> {
-  const report = new PsidReport();
+export async function openPsid(
+  archive: Archive,
+  mapping: PsidMapping,
+  report: ImportReport = new ImportReport(),
+): Promise<PsidSurvey> {
   const tables = await findTables(archive);
   const individuals = individualTable(tables, mapping, archive.name);
   const plans = await planYears({ mapping, individuals, tables, report });
   return {
     years: plans.map(({ year }) => year),
-    report,
     people: () => readPeople({ individuals, plans, mapping, report }),
   };
 }
@@ -70,7 +71,7 @@ interface Sources {
   readonly individuals: FixedWidthTable;
   readonly plans: readonly YearPlan[];
   readonly mapping: PsidMapping;
-  readonly report: PsidReport;
+  readonly report: ImportReport;
 }
 
 async function* readPeople(sources: Sources): AsyncGenerator<PersonRecord, void, undefined> {
@@ -103,7 +104,7 @@ async function* readPeople(sources: Sources): AsyncGenerator<PersonRecord, void,
     lineOfId.set(number, line);
     const context = { ...shared, place: `${individuals.file}, line ${line}` };
     const years = plans.flatMap((plan) => readPersonYear(plan, own, context) ?? []);
-    if (years.length === 0) continue; // never head or spouse at an age that counts
+    if (!years.some(({ counts }) => counts)) continue; // never head or spouse at an age that counts
     const code = own(sex.variable!);
     const gender = code === undefined ? undefined : sexes.meaning(code);
     yield personOf(String(number), context.place, years, gender);
@@ -156,7 +157,9 @@ function personOf(
 ): PersonRecord {
   const ethnicity = years.find((year) => year.ethnicity !== undefined)?.ethnicity;
   const region = years.find((year) => year.region !== undefined)?.region;
-  const birthYear = years.find(({ born }) => born !== undefined)?.born;
+  const birthYear =
+    years.find(({ born }) => born !== undefined)?.born ??
+    years.find(({ bornByAge }) => bornByAge !== undefined)?.bornByAge;
   return {
     id,
     place,

@@ -1,9 +1,9 @@
 import type { Education } from "../../career.ts";
 import { type Coding, CODINGS } from "../../crosswalk/coding.ts";
+import type { ImportReport } from "../import_report.ts";
 import { CodeTable } from "./code_table.ts";
 import { type FamilyValues, readFamilies } from "./families.ts";
 import { eraOf, type PsidMapping, type PsidYear } from "./mapping.ts";
-import type { PsidReport } from "./report.ts";
 import type { FixedWidthTable } from "./tables.ts";
 
 /** Names of the variables of a family, in the order in which they are read. */
@@ -49,7 +49,7 @@ export interface PlanSources {
   readonly mapping: PsidMapping;
   readonly individuals: FixedWidthTable;
   readonly tables: readonly FixedWidthTable[];
-  readonly report: PsidReport;
+  readonly report: ImportReport;
 }
 
 /**
@@ -69,8 +69,9 @@ export async function planYears(sources: PlanSources): Promise<YearPlan[]> {
   for (const year of years.toSorted((a, b) => a - b)) {
     const { coding } = eraOf(mapping.codes.occupation, year);
     if (!isCoding(coding)) {
-      report.drop(
-        `years left out: no crosswalk from ${coding} to occ1990dd (there are ${CODINGS.join(", ")})`,
+      report.add(
+        "year",
+        `all of it: no crosswalk from ${coding} to occ1990dd (there are ${CODINGS.join(", ")})`,
         String(year),
       );
       continue;
@@ -81,7 +82,10 @@ export async function planYears(sources: PlanSources): Promise<YearPlan[]> {
   if (plans.length > 0) return plans;
   throw new RangeError(
     `Cannot import ${mapping.survey}: at least one mapped year must be in the download, got none ` +
-      `(${report.drops.map(({ reason, first }) => `${first}: ${reason}`).join("; ")})`,
+      `(${report
+        .entries()
+        .map(({ reason, examples }) => `${examples.join(", ")}: ${reason}`)
+        .join("; ")})`,
   );
 }
 
@@ -97,7 +101,7 @@ async function planYear(
   const variables = mapping.years[year]!;
   const own = Object.values(variables.individual).filter((name) => name !== undefined) as string[];
   if (!individuals.layout.columns.has(variables.individual.interview!)) {
-    report.drop("years left out: not in the individual file", String(year));
+    report.add("year", "all of it: not in the individual file", String(year));
     return undefined;
   }
   requireColumns(individuals, own, year);
@@ -109,7 +113,7 @@ async function planYear(
   const interview = variables.family.interview!;
   const table = tables.find(({ layout }) => layout.columns.has(interview));
   if (table === undefined) {
-    report.drop("years left out: no family file in the download", String(year));
+    report.add("year", "all of it: no family file in the download", String(year));
     return undefined;
   }
   requireColumns(table, names, year);
