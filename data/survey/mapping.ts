@@ -48,12 +48,12 @@ const from = z.array(sourceSchema).min(1);
 /** Whether a download may lack all of it. */
 const optional = z.boolean().default(false);
 
-/** What every mapping says, whatever the form of its survey's files. */
+/** What a mapping says. */
 export const mappingSchema = z.strictObject({
   /** Name of the survey, as resumes give it. */
   survey: z.string().min(1),
   /** How its files are read. */
-  format: z.enum(["nls", "psid"]),
+  format: z.literal("nls"),
   /** Years that may become person-years; all years that say something of work where there is none. */
   years: yearsSchema.optional(),
   /** What decides a year, the first that is told: a student, no job, a job. */
