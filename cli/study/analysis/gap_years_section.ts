@@ -1,0 +1,59 @@
+import { deviation } from "../../../model/evaluation/resampling.ts";
+import type { Section } from "../../report/document.ts";
+import type { Analysis } from "./analysis.ts";
+import { columnsOf, sectionOf, tableOf } from "./section.ts";
+
+/** Log-probabilities over a gap of years: asked at once, and summed over the years between. */
+export function gapYearsSection(analysis: Analysis): Section | undefined {
+  const rows = analysis.runs().flatMap((run) => {
+    const { gapYears = [] } = run.extras;
+    if (gapYears.length === 0) return [];
+    const direct = gapYears.map((each) => each.direct);
+    const twoStep = gapYears.map((each) => each.twoStep);
+    const differences = direct.map((value, i) => value - twoStep[i]!);
+    const error = deviation(differences) / Math.sqrt(differences.length);
+    return [
+      [
+        analysis.labelOf(run),
+        run.population,
+        gapYears.length,
+        mean(direct),
+        mean(twoStep),
+        { value: mean(differences), ...(Number.isFinite(error) && { error }) },
+        correlation(direct, twoStep),
+      ],
+    ];
+  });
+  return sectionOf({
+    id: "gap-years",
+    title: "Gap years",
+    text: [
+      "A consistent model gives an occupation two years on the same probability whether it is asked at once, or for the year between and then, summed over what may happen in it.",
+    ],
+    tables: [
+      tableOf({
+        id: "gap-years",
+        title: "Log-probability over a gap: direct and in two steps",
+        columns: [
+          { label: "Model" },
+          { label: "Population" },
+          ...columnsOf(["Observations"], 0),
+          ...columnsOf(["Direct", "Two steps", "Difference", "Correlation"]),
+        ],
+        rows,
+        note: "Means in nats. In brackets: the standard error of the mean.",
+      }),
+    ],
+  });
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** Pearson's correlation; NaN where one of the two does not vary. */
+export function correlation(a: readonly number[], b: readonly number[]): number {
+  const [meanA, meanB] = [mean(a), mean(b)];
+  const covariance = a.reduce((sum, value, i) => sum + (value - meanA) * (b[i]! - meanB), 0);
+  return covariance / ((a.length - 1) * deviation(a) * deviation(b));
+}
