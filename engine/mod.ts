@@ -62,11 +62,7 @@ export * from "./profile/roofline.ts";
 export { type Clock, type PlanTime, timePlan, type TimePlanOptions } from "./profile/time_plan.ts";
 export type { BufferPart } from "./readback.ts";
 export * from "./segments.ts";
-export {
-  SparseInput,
-  type SparseInputOptions,
-  type SparseRows,
-} from "./sparse_input.ts";
+export { SparseInput, type SparseInputOptions, type SparseRows } from "./sparse_input.ts";
 export * from "./split.ts";
 export * from "./tape.ts";
 export * from "./tensor.ts";

@@ -53,9 +53,9 @@ export {
   softmaxLossForward,
 } from "./softmax_loss.wgsl.ts";
 export {
-  type SparseRowsBackwardConstants,
+  sparseRowsBackwardFlat,
+  sparseRowsBackwardTiled,
   type SparseRowsConstants,
-  sparseRowsBackward,
   sparseRowsForward,
 } from "./sparse_rows.wgsl.ts";
 export * from "./sum_columns.wgsl.ts";

@@ -233,3 +233,27 @@ export const scatter: CostRule = ({ params, bytes, length, width }) => {
     bytes: share * bytes("dy") + indices + 2 * rows * dModel * width("dTable"),
   };
 };
+
+/** Rows of a table that sparse rows add up: those named, at most all of them; entries need both arrays. */
+export const sparseRowsForward: CostRule = ({ params, bytes, length }) => {
+  const { numFeatures = 1 } = params;
+  const rowBytes = bytes("table") / numFeatures;
+  const elements = length("table") / numFeatures;
+  const rows = Math.min(numFeatures, length("columns"));
+  return {
+    flops: 2 * length("columns") * elements,
+    bytes: rows * rowBytes + bytes("starts") + bytes("columns") + bytes("values") + bytes("y"),
+  };
+};
+
+/** Gradients of the rows of a table that sparse rows added up. */
+export const sparseRowsBackward: CostRule = ({ params, bytes, length }) => {
+  const { numFeatures = 1 } = params;
+  const rowBytes = bytes("dTable") / numFeatures;
+  const elements = length("dTable") / numFeatures;
+  const rows = Math.min(numFeatures, length("rows"));
+  return {
+    flops: 2 * length("rows") * elements,
+    bytes: bytes("dy") + bytes("starts") + bytes("rows") + bytes("values") + 2 * rows * rowBytes,
+  };
+};

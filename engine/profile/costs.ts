@@ -110,7 +110,8 @@ const RULES: Readonly<Record<string, CostRule>> = {
   embeddingBackwardFlat: scatter,
   embeddingBackwardTiled: scatter,
   sparseRowsForward,
-  sparseRowsBackward,
+  sparseRowsBackwardFlat: sparseRowsBackward,
+  sparseRowsBackwardTiled: sparseRowsBackward,
 
   // Losses; statistics of a row are four floats.
   crossEntropyTile: ({ params, constants }) => ({
