@@ -9,6 +9,7 @@ import { generateCommand } from "./commands/generate.ts";
 import { predictCommand } from "./commands/predict.ts";
 import { prepareCommand } from "./commands/prepare.ts";
 import { profileCommand } from "./commands/profile.ts";
+import { studyCommand } from "./commands/study.ts";
 import { pullCommand } from "./commands/pull.ts";
 import { scoreCommand } from "./commands/score.ts";
 import { setupAdapter } from "./commands/setup_adapter.ts";
@@ -25,6 +26,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   trainCommand,
   evalCommand,
   predictCommand,
+  studyCommand,
   pullCommand,
   generateCommand,
   scoreCommand,

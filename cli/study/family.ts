@@ -1,6 +1,8 @@
 import type { z } from "zod";
-import type { Career } from "../../data/mod.ts";
+import type { Career, Tokenizer } from "../../data/mod.ts";
+import type { Gpu } from "../../engine/gpu.ts";
 import type { OccupationModel, Person } from "../../model/occupation/occupation_model.ts";
+import type { Transformer } from "../../model/transformer/transformer.ts";
 import type { DeviceChoice } from "../run/device.ts";
 import type { Progress } from "../run/progress.ts";
 
@@ -17,6 +19,10 @@ export interface Family<Schema extends z.ZodType = z.ZodType> {
   readonly schema: Schema;
   /** Whether a model may begin with one that was fitted on other people. */
   readonly canPretrain: boolean;
+  /** The part of the settings that decides the fit; by default all of them. */
+  readonly fitSettings?: (spec: z.output<Schema>) => unknown;
+  /** SHA-256 of files that the settings name, whose content decides the fit too. */
+  readonly fingerprint?: (spec: z.output<Schema>, studyFolder: string) => Promise<string>;
   /**
    * Learns from people and writes all it takes to ask the model into `folder`.
    *
@@ -75,6 +81,19 @@ export interface OpenedModel {
   readonly model: OccupationModel;
   /** A career as this model sees it. */
   readonly person: (career: Career) => Person;
+  /** Where the model is one of language: what it takes to let it write titles. */
+  readonly language?: OpenedLanguage;
   /** Frees the device. */
   readonly close: () => void | Promise<void>;
+}
+
+/** A language model with the texts that it is asked by. */
+export interface OpenedLanguage {
+  readonly gpu: Gpu;
+  readonly transformer: Transformer;
+  readonly tokenizer: Tokenizer;
+  /** All that the model reads before the title of an observation. */
+  readonly prompt: (career: Career, index: number) => Uint32Array;
+  /** Titles of the vocabulary as the model should write them. */
+  readonly titles: readonly string[];
 }

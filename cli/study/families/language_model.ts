@@ -1,17 +1,20 @@
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { z } from "zod";
+import { type Career, historyPieces } from "../../../data/mod.ts";
+import { withPieces } from "../../../model/occupation/history.ts";
 import { DEFAULT_LORA } from "../../../model/lora/config.ts";
 import { createReadStream, existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { CliError, EXIT } from "../../platform/errors.ts";
+import { openBaseModel } from "../../run/base_model.ts";
 import { openDevice } from "../../run/device.ts";
 import { writePrepared } from "../../run/prepare.ts";
 import { PREPARE_FILE } from "../../run/prepared.ts";
 import { SIZES, sizes } from "../../run/sizes.ts";
 import { train, type TrainRequest } from "../../run/train.ts";
 import { createLanguageModel, openTrainedModel } from "../../run/trained_model.ts";
-import { cutCareer, personOf, type Wording } from "../../run/wording.ts";
+import { personOf, type Wording } from "../../run/wording.ts";
 import type { Family, FitReport, FitTask, OpenedModel, OpenTask } from "../family.ts";
 
 const count = () => z.int().min(1);
@@ -55,6 +58,8 @@ const SCHEMA = z.strictObject({
   birth_year: z.boolean().default(true),
   titles: z.enum(["authentic", "numeric"]).default("authentic"),
   vocab_size: count().optional(),
+  /** Asks with so many latest years alone, where a context is too short for all. */
+  last_rows: count().optional(),
   training: TRAINING,
   tolerance: share().default(0.01),
 });
@@ -72,6 +77,9 @@ export const languageModelFamily: Family<typeof SCHEMA> = {
   name: "language-model",
   schema: SCHEMA,
   canPretrain: true,
+  fitSettings: ({ tolerance: _, last_rows: __, ...rest }) => rest,
+  fingerprint: async ({ model }, studyFolder) =>
+    model === undefined ? "" : (await openBaseModel(resolveModel(model, studyFolder))).fingerprint,
   fit: fitLanguageModel,
   open: openFitted,
 };
@@ -122,12 +130,14 @@ async function openFitted(task: OpenTask<LanguageModelSpec>): Promise<OpenedMode
   const trained = await openTrainedModel(runFolderOf(task));
   const { gpu } = await openDevice("auto", task.device);
   try {
-    const { tolerance } = task.spec;
+    const { tolerance, last_rows: rows } = task.spec;
     const model = await createLanguageModel(gpu, trained, { name: task.name, tolerance });
     const { tokenizer, wording } = trained;
+    const person = (career: Career) => personOf(career, tokenizer, wording);
+    const cut = rows === undefined ? undefined : (career: Career) => historyPieces(career, rows);
     return {
-      model,
-      person: (career) => personOf(cutCareer(career, wording), tokenizer, wording),
+      model: cut === undefined ? model : withPieces(model, { cut, toPerson: person }),
+      person,
       close() {
         model.destroy();
         gpu.destroy();

@@ -1,0 +1,78 @@
+import { resolve } from "node:path";
+import { type Career, type CareerSplit, splitCareers } from "../../data/mod.ts";
+import { type SyntheticPopulation, syntheticPopulation } from "../../data/synthetic/mod.ts";
+import { EXIT, failingAs } from "../platform/errors.ts";
+import { readCareersFile } from "../run/careers_file.ts";
+import type { PopulationSpec } from "./schema.ts";
+
+/** People of a study, split by person. */
+export interface Population extends CareerSplit {
+  readonly name: string;
+  /** The process behind synthetic people. */
+  readonly truth?: SyntheticPopulation;
+}
+
+/** Seed of synthetic people, and of who is kept of a larger file. */
+interface Seeds {
+  readonly seed: number;
+  /** Paths in the study start here. */
+  readonly studyFolder: string;
+}
+
+/**
+ * Reads or draws the people of a population and splits them 70/10/20.
+ *
+ * @throws {CliError} With exit code 3 if they cannot be had, naming file and line.
+ */
+export async function loadPopulation(
+  name: string,
+  spec: PopulationSpec,
+  { seed, studyFolder }: Seeds,
+): Promise<Population> {
+  const truth = spec.synthetic === undefined ? undefined : syntheticPopulation(spec.synthetic);
+  const people = truth
+    ? truth.generate(spec.people || DEFAULT_SYNTHETIC, { seed })
+    : await readPeople(name, spec, studyFolder);
+  const dataset = spec.dataset ?? name;
+  return failingAs(EXIT.data, () => {
+    const named = people.map((career) => ({ ...career, dataset }));
+    const splitSeed = spec.split_seed ?? seed;
+    const kept = truth === undefined ? keep(named, { count: spec.people, seed: splitSeed }) : named;
+    if (kept.length < MIN_PEOPLE) {
+      throw new RangeError(
+        `Cannot study population "${name}": it must have at least ${MIN_PEOPLE} people, got ${kept.length}`,
+      );
+    }
+    const split = splitCareers(kept, { seed: splitSeed });
+    return { name, ...split, ...(truth !== undefined && { truth }) };
+  });
+}
+
+/** Synthetic people where the study says no number. */
+const DEFAULT_SYNTHETIC = 3000;
+
+/** Fewest people with whom each part has one. */
+const MIN_PEOPLE = 10;
+
+async function readPeople(
+  name: string,
+  { careers, survey }: PopulationSpec,
+  studyFolder: string,
+): Promise<readonly Career[]> {
+  if (careers !== undefined) return readCareersFile(resolve(studyFolder, careers));
+  throw new Error(`Cannot read population "${name}": no source, got ${JSON.stringify(survey)}`);
+}
+
+/** A sample of people that depends on ids and seed alone; all where `count` is 0. */
+function keep(
+  people: readonly Career[],
+  { count, seed }: { readonly count: number; readonly seed: number },
+): readonly Career[] {
+  if (count === 0 || count >= people.length) return people;
+  const share = count / people.length;
+  const { train } = splitCareers(people, {
+    seed: seed + 1, // not the order by which they are split again
+    fractions: { train: share, valid: 0, test: 1 - share },
+  });
+  return train;
+}

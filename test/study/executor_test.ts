@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { EXIT } from "../../cli/platform/errors.ts";
+import { StudyCache } from "../../cli/study/cache.ts";
+import { collectResults } from "../../cli/study/collect.ts";
+import { Executor } from "../../cli/study/executor.ts";
+import { type OpenedStudy, openStudy } from "../../cli/study/run.ts";
+import { perplexityOf } from "./figures.ts";
+import { silentProgress, temporaryFolder } from "../cli/run_support.ts";
+import { COUNTS_STUDY, recordedProgress, writeStudyFile } from "./study_support.ts";
+
+const folder = temporaryFolder();
+const opened = await openStudy(writeStudyFile(folder, COUNTS_STUDY), silentProgress());
+const numSteps = opened.plan.fits.length + opened.plan.asks.length;
+
+/** Runs all that is missing in a cache. */
+function execute(
+  cacheFolder: string,
+  {
+    study = opened,
+    signal = new AbortController().signal,
+    progress = silentProgress(),
+  }: {
+    readonly study?: OpenedStudy;
+    readonly signal?: AbortSignal;
+    readonly progress?: ReturnType<typeof silentProgress>;
+  } = {},
+) {
+  const cache = new StudyCache(cacheFolder);
+  return new Executor({ ...study, cache, progress, device: {}, signal }).run(() => true);
+}
+
+/** Names and contents of all files below a folder, but for times. */
+function contentOf(root: string): Map<string, string> {
+  const names = readdirSync(root, { recursive: true, encoding: "utf8" });
+  const files = names.filter((name) => statSync(join(root, name)).isFile());
+  return new Map(
+    files.toSorted().map((name) => {
+      const text = readFileSync(join(root, name), "latin1");
+      return [name, text.replace(/"(seconds|date)": .*/g, "")];
+    }),
+  );
+}
+
+test("a second run does nothing", async () => {
+  const cache = join(folder, "twice");
+  const first = await execute(cache);
+  assert.deepEqual(first, { numKept: 0, failures: [] });
+  const before = contentOf(cache);
+  const second = await execute(cache);
+  assert.deepEqual(second, { numKept: numSteps, failures: [] });
+  assert.deepEqual(contentOf(cache), before);
+});
+
+test("a study that was interrupted goes on, to the same results", async () => {
+  const whole = join(folder, "whole");
+  await execute(whole);
+  const parts = join(folder, "parts");
+  const controller = new AbortController();
+  const { progress, lines } = recordedProgress();
+  const watched = Object.assign(progress, {
+    line: (text: string) => {
+      lines.push(text);
+      if (lines.filter((line) => line.includes("fitted")).length === 3) controller.abort();
+    },
+  });
+  await assert.rejects(execute(parts, { signal: controller.signal, progress: watched }), {
+    exitCode: EXIT.retry,
+  });
+  const { numKept, failures } = await execute(parts);
+  assert.ok(numKept >= 3 && numKept < numSteps, `some steps must be kept, got ${numKept}`);
+  assert.deepEqual(failures, []);
+  assert.deepEqual(contentOf(parts), contentOf(whole));
+});
+
+test("a step that fails is told, and the others go on", async () => {
+  const model = opened.models[0]!;
+  const family = {
+    ...model.family,
+    fit: async () => {
+      throw new RangeError("Cannot fit: no luck");
+    },
+  };
+  const broken = { ...model, family };
+  const plan = {
+    ...opened.plan,
+    fits: opened.plan.fits.map((fit) =>
+      fit.model.name === model.name ? { ...fit, model: broken } : fit,
+    ),
+  };
+  const cache = join(folder, "failing");
+  const { failures } = await execute(cache, { study: { ...opened, plan } });
+  assert.equal(failures.length, 2);
+  assert.match(failures[0]!, /^empirical for A .*Cannot fit: no luck$/);
+  const { numKept } = await execute(cache);
+  assert.equal(numKept, numSteps - 4); // two fits and the question to each
+});
+
+test("a record that is damaged is refused by name, with the remedy", async () => {
+  const cache = join(folder, "damaged");
+  await execute(cache);
+  const { key } = opened.plan.asks[0]!;
+  writeFileSync(join(cache, "answers", `${key}.json`), "{");
+  await assert.rejects(
+    execute(cache),
+    /answers\/.*\.json": it must be as the study wrote it.*delete it/,
+  );
+  rmSync(join(cache, "answers", `${key}.json`));
+  assert.equal((await execute(cache)).numKept, numSteps - 1);
+});
+
+test("results are gathered by model, population and refit", async () => {
+  const cache = join(folder, "results");
+  await execute(cache);
+  const results = await collectResults(opened, new StudyCache(cache), []);
+  const plain = results.runs.filter(({ refit }) => refit === undefined);
+  assert.deepEqual(
+    plain.map(({ model, population }) => `${model} ${population}`),
+    ["empirical A", "empirical B", "kneser-ney A", "kneser-ney B", "pooled A", "pooled B"],
+  );
+  const kneserNey = plain[2]!;
+  assert.deepEqual(
+    kneserNey.answers.map(({ population, variation }) => [population, variation.kind]),
+    [
+      ["A", "none"],
+      ["A", "shuffled"],
+      ["A", "shuffled"],
+      ["A", "history"],
+      ["A", "history"],
+      ["B", "none"],
+    ],
+  );
+  // A model of the last occupation alone does not care who asks, nor how much it is told.
+  const [own, ...varied] = kneserNey.answers.filter(({ population }) => population === "A");
+  for (const { predictions } of varied) {
+    assert.equal(perplexityOf(predictions), perplexityOf(own!.predictions));
+  }
+  assert.equal(results.runs.filter(({ refit }) => refit?.kind === "resampled").length, 4);
+  assert.equal(results.runs.filter(({ refit }) => refit?.kind === "mixed").length, 2);
+});

@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { planStudy, type StudyPlan } from "../../cli/study/plan.ts";
+import { loadPopulation, type Population } from "../../cli/study/populations.ts";
+import { FAMILIES } from "../../cli/study/registry.ts";
+import { readStudy } from "../../cli/study/schema.ts";
+import { COUNTS_STUDY } from "./study_support.ts";
+
+async function planOf(text: string): Promise<StudyPlan & { populations: Population[] }> {
+  const { study, models } = readStudy(text, "study.yaml", FAMILIES);
+  const populations: Population[] = [];
+  for (const [name, spec] of Object.entries(study.populations)) {
+    populations.push(await loadPopulation(name, spec, { seed: study.seed, studyFolder: "." }));
+  }
+  const plan = await planStudy({ study, models, populations, studyFolder: "." });
+  return { ...plan, populations };
+}
+
+const keys = (steps: readonly { readonly key: string }[]) => steps.map(({ key }) => key);
+
+test("planStudy() plans every fit once, and every question", async () => {
+  const { fits, asks } = await planOf(COUNTS_STUDY);
+  // empirical 2, Kneser-Ney 2 + 4 resampled + 2 mixed, pooled 1 for both populations
+  assert.equal(fits.length, 11);
+  assert.equal(new Set(keys(fits)).size, 11);
+  // plain: 2 + 2 + 2 (pooled, asked for each population); refits 4 + 2; ablations 2 × (2 + 2 + 1)
+  assert.equal(asks.length, 22);
+  assert.equal(new Set(keys(asks)).size, 22);
+  for (const { people } of asks) assert.ok(people.length <= 10, "test_people must hold");
+});
+
+test("planStudy() names steps by what decides them, and by nothing else", async () => {
+  const before = await planOf(COUNTS_STUDY);
+  const relabeled = await planOf(COUNTS_STUDY.replace("label: Kneser-Ney, ", "label: KN, "));
+  assert.deepEqual(keys(relabeled.fits), keys(before.fits));
+  assert.deepEqual(keys(relabeled.asks), keys(before.asks));
+  const reseeded = await planOf(COUNTS_STUDY.replace("seed: 3", "seed: 4"));
+  const common = keys(reseeded.fits).filter((key) => keys(before.fits).includes(key));
+  assert.deepEqual(common, []);
+  const morePeople = await planOf(COUNTS_STUDY.replace("people: 50", "people: 51"));
+  const kept = keys(morePeople.fits).filter((key) => keys(before.fits).includes(key));
+  // Only what learns from A alone: empirical, Kneser-Ney and its two resampled fits.
+  assert.equal(kept.length, 4);
+});
+
+test("planStudy() shares a fit between the model itself and one that begins with it", async () => {
+  const { fits } = await planOf(
+    COUNTS_STUDY.replace(
+      "refits:",
+      `  - { name: text, family: language-model, size: tiny }
+  - { name: text-other, family: language-model, size: tiny, pretrain: { on: others } }
+refits:`,
+    ),
+  );
+  const texts = fits.filter(({ model }) => model.family.name === "language-model");
+  assert.equal(texts.length, 4);
+  const other = texts.filter(({ base }) => base !== undefined);
+  assert.equal(other.length, 2);
+  for (const { base, population } of other) {
+    const shared = texts.find(({ key }) => key === base!.key)!;
+    assert.notEqual(shared.population, population);
+  }
+});
+
+test("cohorts hold whom they name, and nobody who is tested", async () => {
+  const { fits, asks, populations } = await planOf(COUNTS_STUDY);
+  const [a, b] = populations as [Population, Population];
+  const of = (model: string, population: string, kind?: string) =>
+    fits.find(
+      (fit) =>
+        fit.model.name === model && fit.population === population && fit.refit?.kind === kind,
+    )!.cohort;
+  assert.deepEqual(of("kneser-ney", "A").train, a.train);
+  assert.equal(of("pooled", "A").train.length, a.train.length + b.train.length);
+  const mixed = of("kneser-ney", "A", "mixed");
+  assert.equal(mixed.train.length, a.train.length + Math.round(0.5 * b.train.length));
+  assert.equal(mixed.valid.length, a.valid.length);
+  const resampled = of("kneser-ney", "B", "resampled").train;
+  assert.equal(resampled.length, b.train.length);
+  assert.equal(new Set(resampled.map(({ id }) => id)).size, resampled.length);
+  const drawn = new Set(resampled.map(({ id }) => id.split("#")[0]!));
+  assert.ok(drawn.size < resampled.length, "somebody must be drawn twice");
+  const tested = new Set(asks.flatMap(({ people }) => people.map(({ id }) => id)));
+  for (const { cohort } of fits) {
+    for (const { id } of [...cohort.train, ...cohort.valid]) {
+      const own = id.split("/").at(-1)!.split("#")[0]!;
+      assert.ok(!tested.has(own), `${id} must not be tested`);
+    }
+  }
+});
+
+test("people carry the name of their survey", async () => {
+  const { populations } = await planOf(
+    COUNTS_STUDY.replace("people: 50 }", "people: 50, dataset: RESUMES }"),
+  );
+  assert.equal(populations[0]!.train[0]!.dataset, "A");
+  assert.equal(populations[1]!.test[0]!.dataset, "RESUMES");
+});
