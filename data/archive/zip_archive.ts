@@ -11,6 +11,9 @@ import {
   zipError,
 } from "./zip_directory.ts";
 
+/** Bytes that are read at once. */
+const READ_BYTES = 1 << 18;
+
 /** Compressed bytes that are inflated at once: they can become a thousand times as many. */
 const PIECE_BYTES = 1 << 13;
 
@@ -60,12 +63,9 @@ async function* readEntry(
   const begin = await dataBegin(source, entry, fail);
   const inflate = entry.method === 0 ? stored() : inflater(fail);
   let [length, sum] = [0, 0];
-  for (let at = 0; at < entry.compressedSize;) {
-    const next = Math.min(at + PIECE_BYTES, entry.compressedSize);
-    const piece = await source.read(begin + at, begin + next);
-    at = next;
-    for (const chunk of inflate(piece, at === entry.compressedSize)) {
-      meter(chunk.length, at);
+  for await (const { piece, end } of piecesOf(source, begin, entry.compressedSize)) {
+    for (const chunk of inflate(piece, end === entry.compressedSize)) {
+      meter(chunk.length, end);
       length += chunk.length;
       if (length > entry.size) fail(`it must have ${entry.size} bytes, got more`);
       sum = crc32(chunk, sum);
@@ -74,6 +74,21 @@ async function* readEntry(
   }
   if (length !== entry.size) fail(`it must have ${entry.size} bytes, got ${length}`);
   if (sum !== entry.crc32) fail("its sum must be the one in the list, got another");
+}
+
+/** The stored bytes of a file in small pieces, and where each ends. */
+async function* piecesOf(
+  source: RandomAccess,
+  begin: number,
+  size: number,
+): AsyncGenerator<{ piece: Uint8Array; end: number }, void, undefined> {
+  for (let at = 0; at < size; at += READ_BYTES) {
+    const bytes = await source.read(begin + at, begin + Math.min(at + READ_BYTES, size));
+    for (let from = 0; from < bytes.length; from += PIECE_BYTES) {
+      const piece = bytes.subarray(from, from + PIECE_BYTES);
+      yield { piece, end: at + from + piece.length };
+    }
+  }
 }
 
 /** Where a file's bytes begin: behind its local header, which must be the list's. */
