@@ -3,6 +3,28 @@
  *
  * @module
  */
+export {
+  careerFiles,
+  careerFromBase,
+  CareerModel,
+  careerObjective,
+  CareerOccupationModel,
+  CAREER_CONFIG,
+  CAREER_MODEL_TYPE,
+  type CareerBatch,
+  type CareerConfig,
+  type CareerOccupationOptions,
+  type CareerOptions,
+  type CareerParts,
+  type CovariateVocabulary,
+  countCareerWeights,
+  covariatesOf,
+  packPeople,
+  PersonYearBatches,
+  type PersonYears,
+  personYears,
+  readCareerModel,
+} from "./career/mod.ts";
 export * from "./checkpoint/byte_source.ts";
 export { checkpointFiles, type CheckpointSource } from "./checkpoint/checkpoint_files.ts";
 export {

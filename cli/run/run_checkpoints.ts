@@ -80,7 +80,11 @@ function runSource(
 }
 
 /** Puts the moments of a checkpoint back onto the device, one at a time. */
-export async function restoreMoments(gpu: Gpu, trainer: Trainer, run: StoredRun): Promise<void> {
+export async function restoreMoments(
+  gpu: Gpu,
+  trainer: { readonly step: Pick<Trainer["step"], "moments"> },
+  run: StoredRun,
+): Promise<void> {
   let inFlight = 0;
   const restore = async (tensor: Tensor, values: Promise<Float32Array<ArrayBuffer>>) => {
     gpu.write(tensor, await values);
