@@ -23,6 +23,7 @@ import type { Transformer } from "../../../model/transformer/transformer.ts";
 import { CliError, EXIT, failingAs } from "../../platform/errors.ts";
 import { writeAtomically } from "../../platform/files.ts";
 import { openModelPath } from "../../platform/model_folder.ts";
+import { fingerprintOf } from "../../run/base_model.ts";
 import { readCareersFile } from "../../run/careers_file.ts";
 import { openDevice } from "../../run/device.ts";
 import type { Family, FitReport, FitTask, OpenedModel, OpenTask } from "../family.ts";
@@ -42,7 +43,7 @@ const SCHEMA = z.strictObject({
   titles: z.boolean().default(false),
   /** Example resumes of people to learn from before the resume, drawn by the seed. */
   resumes: z.int().min(0).default(0),
-  /** Latest years of the resume in question that are told; all where absent. */
+  /** Latest years of the resume in question that are told at most; fewer where they do not fit. */
   last_rows: rows().optional(),
   /** Latest years of each example; as `last_rows` where absent. */
   example_rows: rows().optional(),
@@ -66,6 +67,8 @@ export const promptedFamily: Family<typeof SCHEMA> = {
   name: "prompted",
   schema: SCHEMA,
   canPretrain: false,
+  fingerprint: async (spec, studyFolder) =>
+    fingerprintOf((await openStored({ spec, studyFolder })).stored),
   fit: chooseExamples,
   open: openPrompted,
 };
@@ -80,25 +83,31 @@ async function chooseExamples(task: FitTask<PromptedSpec>): Promise<FitReport> {
   }
   const shuffled = Random.from(seed, "example resumes").shuffle(cohort.train);
   const examples = shuffled.slice(0, spec.resumes);
-  const { stored, tokenizer } = await openStored(task);
-  const prompts = await failingAs(EXIT.data, () => new Prompts(task, tokenizer, examples));
-  prompts.checkRoom(stored.config.maxSeqLen);
+  const stored = await openStored(task);
+  const prompts = await failingAs(EXIT.data, () => new Prompts(task, stored, examples));
+  // So that nobody waits for a refusal.
+  const rows = Math.min(...cohort.train.slice(0, TRIED).map((career) => prompts.rows(career)));
   const lines = examples.map((career) => `${careerToJson(career)}\n`);
   await writeAtomically(join(folder, EXAMPLES_FILE), lines.join(""));
-  return { details: { examples: examples.length, contextTokens: prompts.context.length } };
+  return {
+    details: {
+      examples: examples.length,
+      contextTokens: prompts.context.length,
+      fewestRows: Number.isFinite(rows) ? rows : 0,
+    },
+  };
 }
 
 async function openPrompted(task: Task): Promise<OpenedModel> {
   const { spec, device, signal } = task;
   const path = join(task.folder, EXAMPLES_FILE);
   const examples = spec.resumes === 0 ? [] : await readCareersFile(path);
-  const { stored, tokenizer } = await openStored(task);
-  const prompts = await failingAs(EXIT.data, () => new Prompts(task, tokenizer, examples));
-  prompts.checkRoom(stored.config.maxSeqLen);
+  const source = await openStored(task);
+  const prompts = await failingAs(EXIT.data, () => new Prompts(task, source, examples));
   const { gpu } = await openDevice("auto", device);
   try {
     const transformer = await failingAs(EXIT.device, () =>
-      loadTransformer(gpu, stored, { dtype: spec.dtype, signal }),
+      loadTransformer(gpu, source.stored, { dtype: spec.dtype, signal }),
     );
     return putBehind(prompts, { gpu, transformer, name: task.name });
   } catch (error) {
@@ -123,12 +132,11 @@ function putBehind(
     tolerance: spec.tolerance,
     context,
   });
-  const { last_rows: lastRows } = spec;
   const toPerson = (career: Career): Person => prompts.person(career);
-  const cut = (career: Career) => historyPieces(career, lastRows!);
+  const cut = (career: Career) => historyPieces(career, prompts.rows(career));
   return {
-    model: lastRows === undefined ? language : withPieces(language, { cut, toPerson }),
-    person: lastRows === undefined ? toPerson : countedPerson, // stretches become text one by one
+    model: withPieces(language, { cut, toPerson }),
+    person: countedPerson, // stretches become text one by one
     language: {
       gpu,
       transformer,
@@ -143,7 +151,7 @@ function putBehind(
   };
 }
 
-/** Longest careers that are tried before a model is asked about any. */
+/** Careers that are tried before a model is asked about any. */
 const TRIED = 100;
 
 /** What a model reads. */
@@ -153,12 +161,16 @@ class Prompts {
   readonly wording: ResumeOptions;
   /** Tokens before every resume. */
   readonly context: Uint32Array;
-  readonly #task: Task;
+  readonly #name: string;
+  readonly #maxSeqLen: number;
+  /** Tokens of the longest title. */
+  readonly #longestTitle: number;
 
-  constructor(task: Task, tokenizer: Tokenizer, examples: readonly Career[]) {
+  constructor(task: Task, { stored, tokenizer }: Stored, examples: readonly Career[]) {
     const { birth_year: birthYear, titles: listTitles, last_rows: lastRows } = task.spec;
     const { example_rows: exampleRows = lastRows } = task.spec;
-    this.#task = task;
+    this.#name = task.name;
+    this.#maxSeqLen = stored.config.maxSeqLen;
     this.spec = task.spec;
     this.tokenizer = tokenizer;
     this.wording = { birthYear };
@@ -171,6 +183,8 @@ class Prompts {
       },
       tokenizer,
     );
+    const titles = titleTokens(tokenizer, this.wording);
+    this.#longestTitle = Math.max(...titles.map(({ length }) => length));
   }
 
   /** A whole career as text. */
@@ -182,41 +196,57 @@ class Prompts {
 
   /** All that is read before the title of an observation. */
   prompt(career: Career, index: number): Uint32Array {
-    const { last_rows: lastRows = Infinity } = this.spec;
-    const begin = Math.max(0, index - lastRows);
+    const begin = Math.max(0, index - this.rows(career));
     const observations = career.observations.slice(begin, index + 1);
     const { tokens, titles } = this.person({ ...career, observations }).resume!;
     return Uint32Array.from([...this.context, ...tokens.subarray(0, titles.at(-1)!.start)]);
   }
 
-  /** Tries the longest careers that are known, so that nobody waits for a refusal. */
-  checkRoom(maxSeqLen: number): void {
-    const people = this.#task.cohort.train
-      .toSorted((a, b) => b.observations.length - a.observations.length)
-      .slice(0, TRIED);
-    const prompts = people.map((career) => {
-      return this.prompt(career, career.observations.length - 1).length;
-    });
-    const title = Math.max(...titleTokens(this.tokenizer).map(({ length }) => length));
-    const needed = Math.max(this.context.length, ...prompts) + title - 1;
-    if (needed <= maxSeqLen) return;
+  /**
+   * Years told before each observation of a career: as many as fit, up to `last_rows`.
+   *
+   * @throws {CliError} If not even one fits, with what is needed and the remedy.
+   */
+  rows(career: Career): number {
+    const { observations } = career;
+    const most = Math.min(this.spec.last_rows ?? Infinity, Math.max(1, observations.length - 1));
+    const needed = this.#needed(career);
+    for (let rows = most; rows >= 1; rows--) if (needed(rows) <= this.#maxSeqLen) return rows;
     const { context, spec } = this;
     const hints = [
       ...(spec.resumes > 0 ? ["lower resumes or example_rows"] : []),
       ...(spec.titles ? ["leave out titles"] : []),
-      `set ${spec.last_rows === undefined ? "" : "a smaller "}last_rows`,
+      "take a model with a longer context",
     ];
     throw new CliError(
       EXIT.usage,
-      `Cannot ask "${this.#task.name}": titles, examples, a resume and the title in question must fit the model's ${maxSeqLen} tokens, got ${needed} (${context.length} of titles and examples); ${hints.join(", ")}, or take a model with a longer context`,
+      `Cannot ask "${this.#name}" about career "${career.id}": titles, examples, a resume of one year and the title in question must fit the model's ${this.#maxSeqLen} tokens, got ${needed(1)} (${context.length} of titles and examples); ${hints.join(", ")}`,
     );
+  }
+
+  /** Tokens that the longest prompt of a career takes with its title, by the years told in it. */
+  #needed(career: Career): (rows: number) => number {
+    const { tokens, titles } = this.person(career).resume!;
+    const lineFeed = tokens[titles[0]!.end]!;
+    const header = tokens.lastIndexOf(lineFeed, titles[0]!.start) + 1;
+    const begins = titles.map((_, index) => (index === 0 ? header : titles[index - 1]!.end + 1));
+    const fixed = this.context.length + header + this.#longestTitle - 1;
+    return (rows) => {
+      const lengths = titles.map(({ start }, index) => start - begins[Math.max(0, index - rows)]!);
+      return fixed + Math.max(...lengths);
+    };
   }
 }
 
-async function openStored({ spec, studyFolder }: Task): Promise<{
+interface Stored {
   readonly stored: StoredModel;
   readonly tokenizer: Tokenizer;
-}> {
+}
+
+async function openStored({
+  spec,
+  studyFolder,
+}: Pick<Task, "spec" | "studyFolder">): Promise<Stored> {
   const { model, tokenizer: path } = spec;
   const stored = await openModelPath(resolveModel(model, studyFolder), {
     ...(path !== undefined && { tokenizer: resolve(studyFolder, path) }),
