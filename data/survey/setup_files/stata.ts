@@ -21,10 +21,9 @@ export function readStataSetup(source: string, file: string): WrittenLayout {
   const dialect = { end: "line", quotes: '"', slashes: true } as const;
   const dictionary = /^[ \t]*(?:infile|infix)[ \t]+dictionary\b/im.test(source);
   if (dictionary) {
-    // A dictionary is one statement over many lines: no semicolon ends it before its brace.
-    const [statement, extra] = statementsOf(source, file, { ...dialect, end: "semicolon" });
-    readDictionary(new TokenReader(statement!, file), writer);
-    if (extra !== undefined) throw unknownCommand(file, extra.line, extra.tokens[0]!.text);
+    for (const statement of statementsOf(source, file, { ...dialect, end: "file" })) {
+      readDictionary(new TokenReader(statement, file), writer);
+    }
     return writer.finish();
   }
   for (const statement of statementsOf(source, file, dialect)) {

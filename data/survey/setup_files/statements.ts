@@ -15,8 +15,11 @@ export interface Statement {
 
 /** How a program separates and quotes. */
 export interface Dialect {
-  /** What ends a statement; Stata's files may change it with `#delimit`. */
-  readonly end: "semicolon" | "period" | "line";
+  /**
+   * What ends a statement; Stata's files may change it with `#delimit`. A dictionary is one
+   * statement, which only the end of the file ends.
+   */
+  readonly end: "semicolon" | "period" | "line" | "file";
   /** Characters that open and close a text. */
   readonly quotes: string;
   /** Whether `//` begins a comment and `///` joins lines, as in Stata. */
@@ -65,7 +68,7 @@ class Scanner {
     if (char === "\n") return this.newLine();
     if (BLANKS.has(char)) this.at++;
     else if (char === "\0") throw this.error("the text must not contain NUL (is it a setup file?)");
-    else if (char === "*" && this.tokens.length === 0) this.skipStarComment();
+    else if (char === "*" && this.mayComment()) this.skipStarComment();
     else if (this.source.startsWith("/*", this.at)) this.skipBlockComment();
     else if (this.dialect.slashes === true && this.source.startsWith("//", this.at)) {
       this.skipSlashComment();
@@ -85,17 +88,26 @@ class Scanner {
     if (this.end === "line") this.finish();
   }
 
+  /** Whether a star begins a comment: first in a statement, or first on a line of a dictionary. */
+  private mayComment(): boolean {
+    const last = this.tokens.at(-1);
+    return last === undefined || (this.end === "file" && last.line < this.line);
+  }
+
   /** Skips a statement of stars: to the end sign, a line that ends in a period, or the line's end. */
   private skipStarComment(): void {
-    const pattern = this.end === "semicolon" ? /;/g : this.end === "line" ? /\n/g : /\.[ \t\r]*\n/g;
+    const byLine = this.end === "line" || this.end === "file";
+    const pattern = this.end === "semicolon" ? /;/g : byLine ? /\n/g : /\.[ \t\r]*(?:\n|$)/g;
     pattern.lastIndex = this.at;
     const found = pattern.exec(this.source);
-    if (found === null && this.end !== "line") {
+    if (found === null && !byLine) {
       throw this.error(
         `a comment must end with ${this.end === "semicolon" ? "a semicolon" : "a period at the end of a line"}, got the end of the file`,
       );
     }
-    this.skipTo(found === null ? this.source.length : found.index + found[0].length);
+    // A line's end stays, for it may end more than the comment.
+    const kept = byLine ? 0 : 1;
+    this.skipTo(found === null ? this.source.length : found.index + kept * found[0].length);
   }
 
   private skipBlockComment(): void {
