@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { promptedFamily, type PromptedSpec } from "../../cli/study/families/prompted.ts";
 import type { FitTask, OpenedModel } from "../../cli/study/family.ts";
 import {
+  type Career,
   careerToJson,
   encodeResume,
   occupationIndex,
@@ -21,11 +22,17 @@ import { missing, openStories } from "../pretrained/stories.ts";
 import { assertClose } from "../support.ts";
 
 const FIXTURES = fileURLToPath(new URL("../../../shared/fixtures/", import.meta.url));
-const train = syntheticPopulation("survey").generate(12, { seed: 1 });
+/** People without a region: their resumes are shorter, and the model reads only 512 tokens. */
+const generate = (numPeople: number, seed: number): Career[] =>
+  syntheticPopulation("survey")
+    .generate(numPeople, { seed })
+    .map(({ region: _, ...career }) => career);
+const train = generate(12, 1);
 /** The first years of a few: each takes thousands of tokens of titles. */
-const people = syntheticPopulation("survey")
-  .generate(2, { seed: 2 })
-  .map((career) => ({ ...career, observations: career.observations.slice(0, 2) }));
+const people = generate(2, 2).map((career) => ({
+  ...career,
+  observations: career.observations.slice(0, 2),
+}));
 /** Titles of up to 48 tokens of a small vocabulary, each with an f32 error of some 1e-5. */
 const TOLERANCE = { rtol: 1e-5, atol: 2e-3 };
 /** What fits the 512 tokens of the model. */
@@ -154,7 +161,7 @@ test("as many of the latest years are told as fit", { skip: missing }, async () 
   const own = task({});
   const { details } = await promptedFamily.fit(own);
   const fewest = Number(details!["fewestRows"]);
-  assert.ok(fewest >= 3 && fewest <= 8, `${fewest} rows`);
+  assert.ok(fewest >= 2 && fewest <= 8, `${fewest} rows`);
   const opened = await promptedFamily.open(own);
   try {
     const { prompt, tokenizer } = opened.language!;
