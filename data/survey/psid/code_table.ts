@@ -3,8 +3,12 @@ import { z } from "zod";
 /** Codes that mean the same: single ones and ranges, both ends included. */
 export type Codes = readonly (readonly [number, number])[];
 
-const RANGE = /^(\d{1,6})-(\d{1,6})$/;
+const RANGE = /^\d{1,6}-\d{1,6}$/;
 
+const WRONG =
+  'must be codes: whole numbers, ranges that ascend such as "13-15", or a list of these';
+
+/** A single code, or a range, as its two ends. */
 const one = z.union([
   z
     .int()
@@ -12,24 +16,16 @@ const one = z.union([
     .transform((code) => [code, code] as const),
   z
     .string()
-    .regex(RANGE, { error: 'codes must be whole numbers or ranges such as "13-15"' })
-    .transform((text, context) => {
-      const [, low = "", high = ""] = RANGE.exec(text) ?? [];
-      if (Number(low) <= Number(high)) return [Number(low), Number(high)] as const;
-      context.issues.push({
-        code: "custom",
-        message: `a range must ascend, got "${text}"`,
-        input: text,
-      });
-      return z.NEVER;
-    }),
+    .regex(RANGE)
+    .transform((text) => text.split("-").map(Number) as [number, number])
+    .refine(([low, high]) => low <= high),
 ]);
 
 /** Schema of codes in a mapping: `3`, `"13-15"`, or a list of these. */
-export const codes: z.ZodType<Codes> = z.union([
-  one.transform((range): Codes => [range]),
-  z.array(one).min(1),
-]);
+export const codes: z.ZodType<Codes> = z.union(
+  [one.transform((range): Codes => [range]), z.array(one).min(1)],
+  { error: WRONG },
+);
 
 /** What each code of a variable means. */
 export class CodeTable<Meaning extends string> {
@@ -52,8 +48,9 @@ export class CodeTable<Meaning extends string> {
     }
   }
 
-  /** The meaning of a code, `undefined` where the mapping gives it none. */
+  /** The meaning of a code, `undefined` where the mapping gives it none, as to no fraction. */
   meaning(code: number): Meaning | undefined {
+    if (!Number.isInteger(code)) return undefined;
     return this.ranges.find(({ low, high }) => low <= code && code <= high)?.meaning;
   }
 }
