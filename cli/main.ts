@@ -1,11 +1,13 @@
 import { Command, CommanderError } from "commander";
 import { benchCommand } from "./commands/bench.ts";
 import { demoCommand } from "./commands/demo.ts";
+import { describeCommand } from "./commands/describe.ts";
 import { doctor } from "./commands/doctor.ts";
 import { embedCommand } from "./commands/embed.ts";
 import { evalCommand } from "./commands/eval.ts";
 import { exportCommand } from "./commands/export.ts";
 import { generateCommand } from "./commands/generate.ts";
+import { importCommand } from "./commands/import.ts";
 import { predictCommand } from "./commands/predict.ts";
 import { prepareCommand } from "./commands/prepare.ts";
 import { profileCommand } from "./commands/profile.ts";
@@ -22,6 +24,8 @@ import { packageVersion } from "./platform/version.ts";
 /** Every command adds itself to the program; the order is that of `--help`. */
 const COMMANDS: readonly ((program: Command) => void)[] = [
   demoCommand,
+  describeCommand,
+  importCommand,
   prepareCommand,
   trainCommand,
   evalCommand,
@@ -43,6 +47,8 @@ const EXAMPLES = `
 Examples:
   $ tenure doctor                                       which adapter runs, and what would be faster
   $ tenure demo                                         everything once, on synthetic careers
+  $ tenure import nlsy97.zip --mapping nlsy97 -o c.parquet   a survey's own files
+  $ tenure describe careers.parquet                     people, years, transitions, occupations
   $ tenure prepare careers.tsv.gz -o runs/data          split people, train a tokenizer
   $ tenure train runs/data -o runs/model                train, or go on after an interruption
   $ tenure eval runs/model                              perplexity beside empirical baselines

@@ -48,7 +48,7 @@ export function locate(
       byYear.set(year, distinct);
     }
   }
-  if (byYear.size === 0 && !optional) throw missing(table, from, path);
+  if (byYear.size === 0 && !optional) throw missingVariables(table, from, path);
   return [...byYear.values()].flat().toSorted((a, b) => (a.year ?? 0) - (b.year ?? 0));
 }
 
@@ -121,7 +121,12 @@ function yearOf(
   return suffix === undefined ? ofCodebook : Number(suffix);
 }
 
-function missing(table: SurveyTable, from: readonly Source[], path: string): RangeError {
+/** The error where a download lacks all variables of an entry, with the nearest name there is. */
+export function missingVariables(
+  table: SurveyTable,
+  from: readonly Source[],
+  path: string,
+): RangeError {
   const wanted = from.map(
     ({ column, question, by_year: byYear }) =>
       column ?? question ?? Object.values(byYear ?? {})[0] ?? "",

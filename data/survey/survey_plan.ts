@@ -1,6 +1,6 @@
 import type { Education } from "../career.ts";
 import type { Coding } from "../crosswalk/coding.ts";
-import { locate, type LocatedVariable } from "./locate.ts";
+import { locate, type LocatedVariable, missingVariables } from "./locate.ts";
 import { type Meaning, meaningOf, type SurveyMapping } from "./mapping.ts";
 import type { LaborForceStatus } from "./person_record.ts";
 import type { SurveyTable, SurveyVariable } from "./survey_table.ts";
@@ -90,6 +90,11 @@ export function planSurvey(table: SurveyTable, mapping: SurveyMapping): SurveyPl
     ),
   };
   const years = planYears(mapping, find);
+  for (const what of ["education", "occupation"] as const) {
+    if (years.some((year) => year[what].length > 0)) continue;
+    const from = mapping[what].flatMap((entry) => entry.from);
+    throw missingVariables(table, from, what); // optional or not: a career needs one of them
+  }
   return { ...fixed, wanted, id, years };
 }
 
