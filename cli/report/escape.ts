@@ -73,7 +73,7 @@ export function escapeMarkdown(text: string): string {
     .replaceAll("://", ":&#47;/") // no link is made of an address either
     .replaceAll(/www\./gi, (address) => address.replace(".", "&#46;"))
     .replace(/^[-+=:]/, String.raw`\$&`)
-    .replace(/^(\d+)([.)])/, String.raw`$1\$2`);
+    .replace(/^(\d+)([.)])(?=\s|$)/, String.raw`$1\$2`);
 }
 
 /**
@@ -86,7 +86,7 @@ export function csvField(value: string | number | null): string {
   if (value === null) return "";
   if (typeof value === "number") return csvNumber(value);
   const text = value.replaceAll(/\p{Cs}/gu, "\uFFFD");
-  const safe = /^[=+\-@\t\r\n]/.test(text) && !isNumeral(text) ? `'${text}` : text;
+  const safe = /^[=+\-@\t\r\n＝＋－＠]/.test(text) && !isNumeral(text) ? `'${text}` : text;
   return /[",\r\n]|^\s|\s$/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 

@@ -66,12 +66,15 @@ export async function* readParquetRows(
 ): AsyncGenerator<ParquetRow, void, undefined> {
   const { file, maxRows = MAX_ROWS } = options;
   const metadata = await metadataOf(source, file);
-  checkCounts(metadata, { file, maxRows });
-  const columns = chosenColumns(metadata, options);
+  const columns = await guarded(file, () => {
+    checkCounts(metadata, { file, maxRows });
+    const chosen = chosenColumns(metadata, options);
+    for (const group of metadata.row_groups) checkBytes(group, chosen, file);
+    return chosen;
+  });
   let row = 0;
   for (const group of metadata.row_groups) {
     const count = Number(group.num_rows);
-    checkBytes(group, columns, file);
     const rows = await readGroup(source, { metadata, columns, file, rowStart: row, count });
     for (const cells of rows) {
       row += 1;
@@ -250,10 +253,12 @@ const COMPRESSORS: Compressors = {
 };
 
 /** Says of every error of the reader that the file is at fault, and which one. */
-async function guarded<T>(file: string, work: () => Promise<T>): Promise<T> {
+async function guarded<T>(file: string, work: () => T | Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
+    if (error instanceof SyntaxError && error.message.startsWith(`Cannot read ${file}`))
+      throw error;
     const reason = error instanceof Error ? error.message : String(error);
     throw new SyntaxError(
       `Cannot read ${file}: it must be a whole Parquet file compressed by Snappy, gzip or not at all, got an error: ${reason}`,
