@@ -74,6 +74,7 @@ function drawableHeatMap(figure: HeatMapFigure): Drawable<HeatMapFigure> {
   );
   const numCells = figure.rows.length * figure.columns.length;
   const notes = numBad > 0 ? [leftOut(numBad, numCells, "values")] : [];
+  if (values.some((row) => row.includes(null))) notes.push("Empty cells have no number.");
   return { figure: { ...figure, values }, notes };
 }
 

@@ -26,7 +26,7 @@ export const STYLE = `
 }
 * { box-sizing: border-box; }
 html { background: var(--page); color: var(--ink); -webkit-text-size-adjust: 100%; }
-body { margin: 0 auto; padding: 2.5rem 1.25rem 5rem; max-width: 48rem;
+body { margin: 0 auto; padding: 2.5rem 1.25rem 5rem; max-width: 52rem;
   font: 1.0625rem/1.6 var(--serif); overflow-wrap: break-word; }
 h1, h2 { line-height: 1.2; font-weight: 600; text-wrap: balance; }
 h1 { font-size: 2.1rem; letter-spacing: -0.01em; margin: 0 0 1.5rem; }
@@ -55,8 +55,9 @@ figcaption strong { color: var(--ink); font-weight: 600; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font: 0.875rem/1.4 var(--sans); min-width: 60%;
   border-top: 1.5px solid var(--ink); border-bottom: 1.5px solid var(--ink); }
-th, td { padding: 0.4rem 0.75rem; text-align: left; vertical-align: baseline; font-weight: 400; }
-th:first-child, td:first-child { padding-left: 0.25rem; min-width: 9rem; }
+th, td { padding: 0.4rem 0.6rem; text-align: left; vertical-align: baseline; font-weight: 400; }
+th:first-child, td:first-child { padding-left: 0.25rem; }
+tbody th, td:not(.number) { min-width: 9rem; }
 th:last-child, td:last-child { padding-right: 0.25rem; }
 thead th { font-weight: 600; vertical-align: bottom; border-bottom: 1px solid var(--ink); }
 tbody tr + tr > * { border-top: 1px solid var(--line); }

@@ -1,4 +1,9 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { parseHTML } from "linkedom";
 import type { Figure, ReportDocument, Table } from "../../cli/report/document.ts";
+import { plainText } from "../../cli/report/escape.ts";
+import type { ModelCardInput } from "../../cli/report/model_card.ts";
 
 /** A small generator of numbers, the same every time. */
 function random(seed: number): () => number {
@@ -197,3 +202,182 @@ export function sampleDocument(): ReportDocument {
     ],
   };
 }
+
+/** Text with all that some language reads as more than text. */
+export const anyText = fc.oneof(
+  fc.string({ unit: "binary" }).map((text) => text.toWellFormed()),
+  fc
+    .array(
+      fc.constantFrom(
+        ..."\\{}$&#%_^~<>|\"'`*[]()!@+-=.,;:/ \t\r\n\u0000\u00a0\u202eaé1漢😀",
+        "</script>",
+        "</title>",
+        "]]>",
+        "<!--",
+        "-->",
+        "&amp;",
+        "https://a.b",
+        "javascript:",
+        "\\end{tabular}",
+        "${x}",
+      ),
+      { maxLength: 12 },
+    )
+    .map((parts) => parts.join("")),
+);
+
+/** Checks that braces balance and that nothing but known commands and formulas is in a text. */
+export function checkLatex(text: string): void {
+  const rest = text
+    .replaceAll(/\\text[a-z]+\{\}|\\[{}$&#%_]|\$(?:-|\\[A-Za-z]+)\$/g, "")
+    .replaceAll(/\{[[\]-]\}/g, "");
+  assert.doesNotMatch(rest, /[\\{}$&#%_^~<>|"`[\]\n-]/);
+}
+
+/** Reads a CSV file (RFC 4180). */
+export function parseCsv(text: string): string[][] {
+  const rows: string[][] = [];
+  let row: string[] = [];
+  for (let at = 0; at < text.length;) {
+    const [all = "", quoted, bare = "", end = ""] =
+      /^(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\n)/.exec(text.slice(at)) ?? [];
+    assert.notEqual(all, "", `no field at ${at} of ${JSON.stringify(text)}`);
+    row.push(quoted?.replaceAll('""', '"') ?? bare);
+    if (end === "\n") {
+      rows.push(row);
+      row = [];
+    }
+    at += all.length;
+  }
+  assert.deepEqual(row, []);
+  return rows;
+}
+
+const anyNumber = fc.oneof(
+  fc.double(),
+  fc.double({ min: 0, max: 1 }),
+  fc.integer({ min: -5, max: 5 }),
+  fc.constantFrom(0, -0, 1e308, -1e308, 5e-324, 1e99),
+);
+
+const anySeries = <P>(point: fc.Arbitrary<P>) =>
+  fc.array(fc.record({ name: anyText, points: fc.array(point, { maxLength: 6 }) }), {
+    maxLength: 14,
+  });
+
+const anyScale = fc.constantFrom("linear" as const, "log" as const);
+
+const text = { id: fc.constant("any-figure"), title: anyText, caption: anyText };
+
+const anyRows = fc.array(
+  fc.record({ name: anyText, group: anyText, value: anyNumber, error: anyNumber }),
+  { maxLength: 8 },
+);
+
+/** Figures of all kinds with any numbers and names. */
+export const anyFigure: fc.Arbitrary<Figure> = fc.oneof(
+  fc.record({
+    ...text,
+    kind: fc.constant("calibration" as const),
+    series: anySeries(
+      fc.record({
+        predicted: anyNumber,
+        observed: anyNumber,
+        count: anyNumber,
+        error: anyNumber,
+      }),
+    ),
+  }),
+  fc.record({
+    ...text,
+    kind: fc.constant("curves" as const),
+    xLabel: anyText,
+    yLabel: anyText,
+    xScale: anyScale,
+    yScale: anyScale,
+    diagonal: fc.boolean(),
+    series: anySeries(fc.tuple(anyNumber, anyNumber)),
+  }),
+  fc
+    .tuple(fc.array(anyText, { maxLength: 5 }), fc.array(anyText, { maxLength: 5 }))
+    .chain(([rows, columns]) =>
+      fc.record({
+        ...text,
+        kind: fc.constant("heat map" as const),
+        rowLabel: anyText,
+        columnLabel: anyText,
+        valueLabel: anyText,
+        rows: fc.constant(rows),
+        columns: fc.constant(columns),
+        values: fc.array(
+          fc.array(fc.option(anyNumber), { minLength: columns.length, maxLength: columns.length }),
+          { minLength: rows.length, maxLength: rows.length },
+        ),
+        scale: anyScale,
+      }),
+    ),
+  fc.record({
+    ...text,
+    kind: fc.constantFrom("differences" as const, "bars" as const),
+    label: anyText,
+    rows: anyRows,
+  }),
+);
+
+/** Checks that a drawing is well-formed, alone, described, and drawn with numbers only. */
+export function checkSvg(svg: string, { id, title }: Figure): void {
+  const names: string[] = [];
+  for (const [, close, name = "", attributes = "", alone] of svg.matchAll(
+    /<(\/?)([A-Za-z]+)((?:\s+[\w:-]+="[^"<]*")*)\s*(\/?)>/g,
+  )) {
+    if (close === "/") assert.equal(names.pop(), name);
+    else if (alone !== "/") names.push(name);
+    assert.doesNotMatch(attributes, /="[^"]*(?:NaN|Infinity|undefined)[^"]*"/);
+    assert.doesNotMatch(attributes, /\son\w+=|url\(|https?:(?!\/\/www\.w3\.org\/2000\/svg")/i);
+    for (const [, reference = ""] of attributes.matchAll(/href="([^"]*)"/g)) {
+      assert.match(reference, /^data:image\/png;base64,/);
+    }
+    assert.match(name, /^(?:svg|title|desc|g|path|line|rect|circle|text|tspan|image)$/);
+  }
+  assert.deepEqual(names, []);
+  assert.doesNotMatch(svg, /[\u0000-\u0008\u000b-\u001f]/);
+  const { document } = parseHTML(svg);
+  const root = document.querySelector("svg")!;
+  assert.equal(root.querySelector("title")!.textContent, plainText(title).trim() || id);
+  assert.equal(root.getAttribute("aria-labelledby"), root.querySelector("title")!.id);
+  for (const element of root.querySelectorAll("[id]")) {
+    assert.match(element.id, new RegExp(`^figure-${id}--`));
+  }
+}
+
+/** A model card with everything in it. */
+export const sampleCard: ModelCardInput = {
+  id: "fine-tuned",
+  name: "Language model, fine-tuned",
+  description: "Writes careers as text and knows the titles of occupations.",
+  base: "HuggingFaceTB/SmolLM2-135M",
+  isLanguageModel: true,
+  training: [
+    {
+      name: "Pretraining",
+      population: "Synthetic careers",
+      numPeople: 20_000,
+      numObservations: 400_000,
+      isSynthetic: true,
+    },
+    {
+      name: "Fine-tuning",
+      population: "NLSY97",
+      numPeople: 6288,
+      numObservations: 104_043,
+      isSynthetic: false,
+    },
+  ],
+  settings: [["Learning rate", "1e-4"]],
+  evaluation: {
+    text: "Asked about every year of test people; standard errors over people in brackets.",
+    results: [{ population: "NLSY97", metric: "Perplexity", value: { value: 6.35, error: 0.101 } }],
+  },
+  limits: ["It was fine-tuned for one epoch."],
+  facts: [["Adapter", "llvmpipe"]],
+};

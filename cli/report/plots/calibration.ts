@@ -121,5 +121,5 @@ function intervalOf(
 function columnsFor(numPanels: number): number {
   if (numPanels <= 3) return numPanels;
   if (numPanels === 4) return 2;
-  return numPanels <= 6 || numPanels === 9 ? 3 : 4;
+  return 3;
 }

@@ -66,7 +66,7 @@ export function svgText(svg: SVGSVGElement, { id, title, description }: Descript
   svg.setAttribute("aria-labelledby", titleId);
   svg.setAttribute("aria-describedby", descriptionId);
   svg.prepend(
-    svgElement("title", { id: titleId }, title),
+    svgElement("title", { id: titleId }, plainText(title).trim() || id),
     svgElement("desc", { id: descriptionId }, description),
   );
   for (const element of svg.querySelectorAll("*")) roundLengths(element);

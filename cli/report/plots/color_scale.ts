@@ -1,5 +1,6 @@
 import * as Plot from "@observablehq/plot";
 import type { HeatMapFigure } from "../document.ts";
+import { domainOf } from "./domain.ts";
 import { fitText, svgElement } from "./canvas.ts";
 
 /** Steps of the strip that explains the colors. */
@@ -19,18 +20,11 @@ export interface ColorScale {
 
 /** A sequential scale over all values: light is little, dark is much, in every kind of vision. */
 export function colorScale({ values, scale = "linear" }: HeatMapFigure): ColorScale {
-  let [low, high] = [Infinity, -Infinity];
-  for (const value of values.flat()) {
-    if (value === null) continue;
-    low = Math.min(low, value);
-    high = Math.max(high, value);
-  }
+  const [low, high] = domainOf(values.flat().filter((value) => value !== null));
   const isLog = scale === "log";
-  const domain = low < high ? [low, high] : [low / 2, low * 2 || 1];
-  const colors = Plot.scale({ color: { type: scale, domain, scheme: "ylgnbu" } });
+  const colors = Plot.scale({ color: { type: scale, domain: [low, high], scheme: "ylgnbu" } });
   const along = isLog ? Math.log : (value: number) => value;
-  const shareOf = (value: number) =>
-    low < high ? (along(value) - along(low)) / (along(high) - along(low)) : 0.5;
+  const shareOf = (value: number) => (along(value) - along(low)) / (along(high) - along(low));
   return { low, high, isLog, shareOf, colorOf: (value) => hexOf(String(colors.apply(value))) };
 }
 
@@ -60,14 +54,14 @@ export function addScale(
   const end = { x: start + STRIP.width, "text-anchor": "end", y: 40 };
   group.append(
     svgElement("text", { x: start, y: 40 }, digits(low)),
-    ...(low < high ? [svgElement("text", end, digits(high))] : []),
+    svgElement("text", end, digits(high)),
   );
   svg.append(group);
 }
 
-/** Black or white, whichever is easier to read on a color. */
+/** Black or white, whichever is easier to read on a color: at least 4.5 : 1. */
 export function inkOn(hex: string): string {
-  return luminance(hex) > 0.3 ? "#111111" : "#ffffff";
+  return luminance(hex) > Math.sqrt(1.05 * 0.05) - 0.05 ? "#000000" : "#ffffff";
 }
 
 /**

@@ -2,6 +2,7 @@ import * as Plot from "@observablehq/plot";
 import type { CurvesFigure } from "../document.ts";
 import { plainText } from "../escape.ts";
 import { drawPlot, WIDTH } from "./canvas.ts";
+import { domainOf, type Interval } from "./domain.ts";
 import { addLegend } from "./legend.ts";
 import { lookOf } from "./palette.ts";
 import { simplify, type Point } from "./simplify.ts";
@@ -48,8 +49,6 @@ interface Domains {
   readonly yScale: "linear" | "log";
 }
 
-type Interval = readonly [low: number, high: number];
-
 function marksOf(
   { points }: CurvesFigure["series"][number],
   { index, domains }: { readonly index: number; readonly domains: Domains },
@@ -81,7 +80,6 @@ function shareOf([x, y]: Point, domains: Domains): Point {
 }
 
 function shareAlong(value: number, [low, high]: Interval, isLog: boolean): number {
-  if (low === high) return 0;
   if (!isLog) return (value - low) / (high - low);
   return (Math.log(value) - Math.log(low)) / (Math.log(high) - Math.log(low));
 }
@@ -89,18 +87,6 @@ function shareAlong(value: number, [low, high]: Interval, isLog: boolean): numbe
 function diagonalOf([low, high]: Interval): Plot.LinkOptions {
   const ends = { x1: [low], x2: [high], y1: [low], y2: [high] };
   return { ...ends, stroke: "currentColor", strokeOpacity: 0.5, strokeDasharray: "2 3" };
-}
-
-/** Least and greatest value; [0, 1] of none, and some room around one alone. */
-function domainOf(values: readonly number[]): Interval {
-  let [low, high] = [Infinity, -Infinity];
-  for (const value of values) {
-    low = Math.min(low, value);
-    high = Math.max(high, value);
-  }
-  if (low > high) return [0.1, 1];
-  if (low < high) return [low, high];
-  return low === 0 ? [-1, 1] : low > 0 ? [low / 2, low * 2] : [low * 2, low / 2];
 }
 
 function isShares(points: readonly Point[]): boolean {

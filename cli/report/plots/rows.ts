@@ -3,6 +3,7 @@ import { isDrawableError } from "../drawable.ts";
 import type { BarsFigure, DifferencesFigure } from "../document.ts";
 import { plainText } from "../escape.ts";
 import { drawPlot, fitText, textWidth, WIDTH } from "./canvas.ts";
+import { domainOf, type Interval } from "./domain.ts";
 import { addLegend } from "./legend.ts";
 import { lookOf } from "./palette.ts";
 
@@ -49,7 +50,7 @@ export function drawDifferences({ rows, label }: DifferencesFigure): SVGSVGEleme
     marginBottom: 48,
     marginLeft,
     marginRight: 24,
-    x: { label: plainText(label), domain: domainOf(marks), nice: true, ticks: 7 },
+    x: { label: plainText(label), domain: rangeOf(marks), nice: true, ticks: 7 },
     y: { type: "band", domain: keys },
     marks: [
       Plot.gridX({ ticks: 7 }),
@@ -85,7 +86,7 @@ export function drawBars({ rows, label }: BarsFigure): SVGSVGElement {
     marginBottom: 48,
     marginLeft,
     marginRight: 24,
-    x: { label: plainText(label), domain: domainOf(marks), nice: true, ticks: 7 },
+    x: { label: plainText(label), domain: rangeOf(marks), nice: true, ticks: 7 },
     y: {
       type: "band",
       axis: null,
@@ -164,8 +165,6 @@ function namesOf(lines: readonly Line[]): { texts: Map<string, string>; marginLe
 }
 
 /** All values, their intervals and zero. */
-function domainOf(marks: readonly Mark[]): [low: number, high: number] {
-  const low = Math.min(0, ...marks.map((mark) => mark.low));
-  const high = Math.max(0, ...marks.map((mark) => mark.high));
-  return low === high ? [-1, 1] : [low, high];
+function rangeOf(marks: readonly Mark[]): Interval {
+  return domainOf([0, ...marks.flatMap(({ low, high }) => [low, high])]);
 }
