@@ -18,6 +18,8 @@ export interface PenaltySearch {
   readonly maxIterations?: number;
   /** Share of the first gradient's norm at which a fit ends. */
   readonly tolerance?: number;
+  /** Share of the loss that ten iterations must gain, or a fit ends. */
+  readonly valueTolerance?: number;
   readonly onIteration?: (penalty: number, progress: MinimizeProgress) => void;
   readonly signal?: AbortSignal;
 }

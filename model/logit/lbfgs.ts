@@ -14,6 +14,12 @@ export interface MinimizeOptions {
   readonly maxIterations?: number;
   /** Ends where the norm of the gradient is at most this share of the first one. @default {1e-4} */
   readonly tolerance?: number;
+  /**
+   * Ends, too, where ten iterations together have made the value smaller by less than this share.
+   *
+   * @default {0}
+   */
+  readonly valueTolerance?: number;
   /** Steps and changes of the gradient that are remembered. @default {10} */
   readonly history?: number;
   /**
@@ -53,6 +59,8 @@ export interface Minimum extends MinimizeProgress {
 const SUFFICIENT = 1e-4;
 /** Halvings, or sharper cuts, of a step before the search gives up. */
 const MOST_TRIALS = 20;
+/** Iterations over which the value must fall. */
+const SPAN = 10;
 /** A pair of changes is remembered if its curvature is at least this share of the gradient's. */
 const LEAST_CURVATURE = 1e-10;
 
@@ -73,7 +81,8 @@ export async function minimize(
   start: Float64Array,
   options: MinimizeOptions = {},
 ): Promise<Minimum> {
-  const { maxIterations = 200, tolerance = 1e-4, onIteration, signal } = options;
+  const { maxIterations = 200, tolerance = 1e-4, valueTolerance = 0 } = options;
+  const { onIteration, signal } = options;
   const memory = new Memory(options.history ?? 10, options.inverseDiagonal);
   let at: Float64Array = start.slice();
   let { value, gradient } = await objective(at);
@@ -86,7 +95,10 @@ export async function minimize(
   const firstNorm = norm(gradient);
   let progress = { iteration: 0, numEvaluations, value, relativeNorm: firstNorm > 0 ? 1 : 0 };
   const ended = (reason: Minimum["reason"]) => ({ ...progress, at, gradient, reason });
+  const values = [value];
   while (progress.relativeNorm > tolerance) {
+    const before = values.at(-1 - SPAN);
+    if (before !== undefined && before - value < valueTolerance * Math.abs(before)) break;
     if (progress.iteration === maxIterations) return ended("all iterations taken");
     let direction = memory.direction(gradient);
     if (!(dot(direction, gradient) < 0)) {
@@ -107,6 +119,7 @@ export async function minimize(
     ({ at, value, gradient } = found);
     const relativeNorm = norm(gradient) / firstNorm;
     progress = { iteration: progress.iteration + 1, numEvaluations, value, relativeNorm };
+    values.push(value);
     onIteration?.(progress);
   }
   return ended("converged");

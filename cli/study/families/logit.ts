@@ -26,6 +26,8 @@ export const PENALTY_SETTINGS = {
   max_iterations: z.int().min(1).default(100),
   /** Share of the first gradient's norm at which a fit ends. */
   tolerance: z.number().positive().default(1e-3),
+  /** Share of the loss that ten iterations must gain, or a fit ends. */
+  value_tolerance: z.number().min(0).default(3e-4),
 };
 
 const SCHEMA = z.strictObject({
@@ -98,6 +100,7 @@ export function searchOf({
     limit: spec.clamp ?? Infinity,
     maxIterations: spec.max_iterations,
     tolerance: spec.tolerance,
+    valueTolerance: spec.value_tolerance,
     signal,
     onIteration: (penalty: number, { iteration, value, relativeNorm }: MinimizeProgress) => {
       numIterations += 1;
