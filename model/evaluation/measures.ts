@@ -1,14 +1,9 @@
-import {
-  type Evaluation,
-  KINDS,
-  perplexity,
-  type PerplexityOptions,
-  type Variant,
-} from "../occupation/metrics.ts";
+import { KINDS, type PerplexityOptions, type Variant } from "../occupation/metrics.ts";
 import { type CalibrationOptions, calibrationError } from "./calibration.ts";
 import { aucOf, rankMoves } from "./moves.ts";
 import type { Predictions } from "./predictions.ts";
 import type { Statistic, Weights } from "./resampling.ts";
+import { selectObservations } from "./selection.ts";
 
 /** A figure of predictions: prepared once, then computed for any weights of people. */
 export interface Measure {
@@ -27,8 +22,12 @@ export function perplexityMeasure(options: PerplexityOptions = {}): Measure {
   return {
     name: `perplexity ${kind} ${variant}`,
     of(predictions) {
-      const evaluation = evaluationOf(predictions);
-      return (weights) => perplexity(evaluation, { kind, variant }, weights);
+      const chosen =
+        kind === "all"
+          ? predictions
+          : selectObservations(predictions, (i) => predictions.kind[i] === KINDS.indexOf(kind));
+      const mean = meanOverObservations(chosen, (i) => chosen[variant][i]!);
+      return (weights) => Math.exp(-mean(weights));
     },
   };
 }
@@ -83,22 +82,6 @@ export function logLikelihoodByPerson(
   return sums;
 }
 
-/** Log-probabilities summed by person and kind, which perplexities are computed from. */
-export function evaluationOf(predictions: Predictions, name = "predictions"): Evaluation {
-  const { ids, person, kind } = predictions;
-  const size = ids.length * KINDS.length;
-  const counts = new Float64Array(size);
-  const raw = new Float64Array(size);
-  const normalized = new Float64Array(size);
-  for (let i = 0; i < person.length; i++) {
-    const cell = person[i]! * KINDS.length + kind[i]!;
-    counts[cell]! += 1;
-    raw[cell]! += predictions.raw[i]!;
-    normalized[cell]! += predictions.normalized[i]!;
-  }
-  return { name, numPeople: ids.length, counts, raw, normalized };
-}
-
 /**
  * Mean of a value over observations.
  *
@@ -117,13 +100,20 @@ export function meanOverObservations(
     counts[person[i]!]! += 1;
   }
   return (weights?: Weights) => {
-    let [sum, count] = [0, 0];
-    for (let p = 0; p < ids.length; p++) {
-      const weight = weights ? weights[p]! : 1;
-      if (weight === 0) continue;
-      sum += weight * sums[p]!;
-      count += weight * counts[p]!;
-    }
-    return sum / count;
+    const total = (values: Float64Array) => weightedSum(values, weights);
+    return total(sums) / total(counts);
   };
+}
+
+/** A sum in which people of weight zero do not matter, whatever they have. */
+function weightedSum(values: Float64Array, weights?: Weights): number {
+  let sum = 0;
+  if (!weights) for (let p = 0; p < values.length; p++) sum += values[p]!;
+  else for (let p = 0; p < values.length; p++) sum += weights[p]! * values[p]!;
+  if (!weights || !Number.isNaN(sum)) return sum;
+  // Nothing times −∞ is not nothing: rare, and slower.
+  return values.reduce(
+    (rest, value, p) => (weights[p] === 0 ? rest : rest + weights[p]! * value),
+    0,
+  );
 }

@@ -7,7 +7,7 @@ import {
   type SubgroupField,
   subgroupsOf,
 } from "../../../model/evaluation/subgroups.ts";
-import type { Career } from "../../../data/mod.ts";
+import { type Career, EDUCATION_LEVELS } from "../../../data/mod.ts";
 import type { Cell, Section, Table } from "../../report/document.ts";
 import type { PopulationResult } from "../results.ts";
 import type { Analysis, Judged } from "./analysis.ts";
@@ -39,11 +39,11 @@ function subgroupTables(analysis: Analysis, population: PopulationResult) {
   const groupsOf = dividing(population.test);
   const allGroups = groupsOf(widest.predictions);
   return SUBGROUP_FIELDS.map((field): Table | undefined => {
-    const groups = allGroups.filter((group) => group.field === field);
+    const groups = allGroups.filter((group) => group.field === field).toSorted(byLevel);
     // One group says nothing that the whole does not.
     if (groups.length < 2) return undefined;
     const others = judged.filter((one) => one !== reference && one.run !== reference.run);
-    const request = { analysis, groups, groupsOf };
+    const request = { analysis, groups, groupsOf, selected: new WeakMap() };
     return tableOf({
       id: `subgroups-${field}-${analysis.slug(population.name)}`,
       title: `Perplexity by ${TITLES[field]} on ${population.name}, and differences to ${reference.label}`,
@@ -66,6 +66,8 @@ interface Request {
   /** Groups that have a column. */
   readonly groups: readonly Subgroup[];
   readonly groupsOf: (predictions: Predictions) => readonly Subgroup[];
+  /** Predictions by group, as they were selected. */
+  readonly selected: WeakMap<Predictions, Map<string, Predictions>>;
 }
 
 function perplexities(request: Request, predictions: Predictions): Cell[] {
@@ -84,14 +86,22 @@ function differences(request: Request, [other, reference]: readonly [Judged, Jud
   });
 }
 
-/** Predictions of the observations in the group of the same name. */
+/** Predictions of the observations in the group of the same name, each selected once. */
 function within(
-  { groupsOf }: Request,
+  { groupsOf, selected }: Request,
   predictions: Predictions,
   { field, value }: Subgroup,
 ): Predictions | undefined {
+  const known = selected.get(predictions) ?? new Map<string, Predictions>();
+  selected.set(predictions, known);
+  const key = `${field} ${value}`;
+  const before = known.get(key);
+  if (before) return before;
   const group = groupsOf(predictions).find((one) => one.field === field && one.value === value);
-  return group && inSubgroup(predictions, group);
+  if (!group) return undefined;
+  const chosen = inSubgroup(predictions, group);
+  known.set(key, chosen);
+  return chosen;
 }
 
 /** Divides predictions once, and those of the same people only once. */
@@ -105,6 +115,12 @@ function dividing(careers: readonly Career[]): (predictions: Predictions) => rea
     known.set(key, groups);
     return groups;
   };
+}
+
+/** Education by level; other values stay in their order. */
+function byLevel(a: Subgroup, b: Subgroup): number {
+  const levels: readonly string[] = EDUCATION_LEVELS;
+  return levels.indexOf(a.value) - levels.indexOf(b.value);
 }
 
 function add(a: number, b: number): number {

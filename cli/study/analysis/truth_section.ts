@@ -18,7 +18,7 @@ import type { Analysis } from "./analysis.ts";
 import { columnsOf, inWords, sectionOf, tableOf } from "./section.ts";
 
 /** By how much the log-odds of staying of the models that are to fail are shifted. */
-const SHIFT = 0.3;
+const SHIFT = 0.5;
 
 /** Least p-value with which a model passes. */
 const LEVEL = 0.01;
