@@ -19,7 +19,7 @@ import { FIT_FILE, readFit } from "./fit_file.ts";
 /** How a logit is penalized and fitted. */
 export const PENALTY_SETTINGS = {
   /** L2 penalties, of which validation chooses one: precisions of a Gaussian prior. */
-  penalties: z.array(z.number().min(0)).min(1).default([8, 4, 2, 1]),
+  penalties: z.array(z.number().min(0)).min(1).default([4, 2, 1, 0.5]),
   /** Logits are clamped to ±clamp, as in CAREER's code; null for no limit. */
   clamp: z.number().positive().nullable().default(10),
   /** Iterations of L-BFGS at most, for each penalty. */
