@@ -69,6 +69,11 @@ export * from "./evaluation/resampling.ts";
 export * from "./evaluation/selection.ts";
 export * from "./evaluation/subgroups.ts";
 export * from "./evaluation/truth.ts";
+export * from "./forecast/career_model.ts";
+export * from "./forecast/gap_years.ts";
+export * from "./forecast/judge_paths.ts";
+export * from "./forecast/sample_paths.ts";
+export * from "./forecast/valid_titles.ts";
 export * from "./generate/embed.ts";
 export type { ContinuationScores, ScoreRequest } from "./generate/score.ts";
 export * from "./lora/adapter.ts";
@@ -85,6 +90,7 @@ export {
 export * from "./lora/read_peft.ts";
 export * from "./occupation/bootstrap.ts";
 export * from "./occupation/empirical.ts";
+export * from "./occupation/history.ts";
 export * from "./occupation/language_model.ts";
 export {
   countOf,

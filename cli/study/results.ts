@@ -75,9 +75,19 @@ export type DemographicField = "gender" | "ethnicity" | "region";
 /** Measures that need more than a score of every observation. */
 export interface Extras {
   /** Whether titles that the model writes are titles of the vocabulary. */
-  readonly validTitles?: { readonly numSampled: number; readonly numValid: number };
+  readonly validTitles?: {
+    readonly numSampled: number;
+    readonly numValid: number;
+    /** What else it wrote, the commonest first. */
+    readonly invalid?: readonly { readonly text: string; readonly count: number }[];
+  };
   /** Log-probabilities over a gap of years: asked at once, and through the years between. */
-  readonly gapYears?: readonly { readonly direct: number; readonly twoStep: number }[];
+  readonly gapYears?: readonly {
+    readonly direct: number;
+    readonly twoStep: number;
+    /** Probability of the occupations of the year between that were left out. */
+    readonly leftOut?: number;
+  }[];
   /** Sampled careers from a cutoff year on. */
   readonly forecast?: readonly ForecastYear[];
 }

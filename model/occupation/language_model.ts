@@ -61,6 +61,8 @@ const PASS_TOKENS = 2048;
 export class LanguageModel implements OccupationModel {
   readonly name: string;
   readonly numOccupations: number;
+  /** The model itself, which is not freed with this. */
+  readonly transformer: Transformer;
   readonly #search: TitleSearch;
   readonly #maxSeqLen: number;
   readonly #context: SharedContext | undefined;
@@ -84,6 +86,7 @@ export class LanguageModel implements OccupationModel {
       );
     }
     this.name = name;
+    this.transformer = model;
     this.numOccupations = titles.length;
     this.#search = new TitleSearch(buildTokenTree(titles), tolerance);
     this.#maxSeqLen = maxSeqLen;

@@ -119,12 +119,12 @@ export function closedForm(model: ClosedFormModel): OccupationModel {
     numOccupations,
     async *score(people) {
       for (const person of people) {
-        const { normalized, stay, rank } = scoreOf(person.occupations, (index) =>
-          distribution(person, index),
-        );
+        const { askedFrom = 0 } = person;
+        const distributionAt = (index: number) => distribution(person, index);
+        const { normalized, stay, rank } = scoreOf(person.occupations, distributionAt, askedFrom);
         const raw = rawProbability
           ? Float64Array.from(person.occupations, (_, index) =>
-              Math.log(rawProbability(person, index)),
+              index < askedFrom ? NaN : Math.log(rawProbability(person, index)),
             )
           : normalized;
         yield { raw, normalized, stay, rank };
@@ -141,16 +141,19 @@ export function closedForm(model: ClosedFormModel): OccupationModel {
  *
  * @param occupations Index of each observation's occupation, `[numObservations]`.
  * @param distributionAt Probabilities at an observation, `[numOccupations]`, which sum to one.
+ * @param askedFrom First observation to judge: see `Person`.
  */
 export function scoreOf(
   occupations: readonly number[],
   distributionAt: (index: number) => ArrayLike<number>,
+  askedFrom = 0,
 ): Omit<Score, "raw"> {
   const { length } = occupations;
-  const normalized = new Float64Array(length);
+  const normalized = new Float64Array(length).fill(NaN);
   const stay = new Float64Array(length).fill(NaN);
   const rank = new Uint16Array(length);
   occupations.forEach((occupation, index) => {
+    if (index < askedFrom) return;
     const probabilities = distributionAt(index);
     const own = probabilities[occupation] ?? 0;
     normalized[index] = Math.log(own);

@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { z } from "zod";
-import { type Career, historyPieces } from "../../../data/mod.ts";
+import { type Career, historyPieces, resumeTitles } from "../../../data/mod.ts";
 import { withPieces } from "../../../model/occupation/history.ts";
 import { DEFAULT_LORA } from "../../../model/lora/config.ts";
 import { createReadStream, existsSync } from "node:fs";
@@ -14,7 +14,7 @@ import { PREPARE_FILE } from "../../run/prepared.ts";
 import { SIZES, sizes } from "../../run/sizes.ts";
 import { train, type TrainRequest } from "../../run/train.ts";
 import { createLanguageModel, openTrainedModel } from "../../run/trained_model.ts";
-import { personOf, type Wording } from "../../run/wording.ts";
+import { personOf, resumeOptions, type Wording } from "../../run/wording.ts";
 import type { Family, FitReport, FitTask, OpenedModel, OpenTask } from "../family.ts";
 
 const count = () => z.int().min(1);
@@ -138,6 +138,18 @@ async function openFitted(task: OpenTask<LanguageModelSpec>): Promise<OpenedMode
     return {
       model: cut === undefined ? model : withPieces(model, { cut, toPerson: person }),
       person,
+      language: {
+        gpu,
+        transformer: model.transformer,
+        tokenizer,
+        prompt: (career, index) => {
+          const begin = Math.max(0, index - (rows ?? index));
+          const observations = career.observations.slice(begin, index + 1);
+          const { tokens, titles } = person({ ...career, observations }).resume!;
+          return tokens.subarray(0, titles.at(-1)!.start);
+        },
+        titles: resumeTitles(resumeOptions(wording)),
+      },
       close() {
         model.destroy();
         gpu.destroy();

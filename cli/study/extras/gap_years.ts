@@ -1,0 +1,39 @@
+import { type Career, OCCUPATIONS, Random } from "../../../data/mod.ts";
+import { bridgeGaps, findGaps, gapCorrelation } from "../../../model/forecast/gap_years.ts";
+import type { OpenedModel } from "../family.ts";
+import type { Extras } from "../results.ts";
+import type { ExtraTask } from "./task.ts";
+
+/** Gaps that are bridged at most, unless the study says. */
+const MOST_GAPS = 200;
+/** What models that are dear to ask may leave out of the year between, unless the study says. */
+const TOLERANCE = 0.05;
+
+/**
+ * Asks what follows a year without an observation, at once and through that year.
+ *
+ * @param opened Which model.
+ * @param people Of whom; of their gaps of a year some are drawn, if there are many.
+ * @param task `settings.gaps`: how many at most, 200 by default; `settings.tolerance`: probability
+ *   of the year between that may be left out, by default 0.05 of language models and 0 of others.
+ */
+export async function measureGapYears(
+  { model, person, language }: OpenedModel,
+  people: readonly Career[],
+  { settings, seed, progress, signal }: ExtraTask,
+): Promise<Pick<Extras, "gapYears">> {
+  const { gaps: most = MOST_GAPS, tolerance = language === undefined ? 0 : TOLERANCE } = settings;
+  const found = Random.from(seed, "gap years").shuffle(findGaps(people));
+  const gaps = found.slice(0, most);
+  const codes = OCCUPATIONS.map(({ code }) => code);
+  const gapYears = await bridgeGaps({ model, toPerson: person, codes }, gaps, {
+    tolerance,
+    signal,
+    onGap: (numDone) => progress.update(() => `gap years: ${numDone}/${gaps.length}`),
+  });
+  const correlation = gapCorrelation(gapYears).toFixed(3);
+  progress.line(
+    `  gap years: ${gaps.length} of ${found.length} gaps, correlation of direct and two-step ${correlation}`,
+  );
+  return { gapYears };
+}
