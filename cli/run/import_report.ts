@@ -16,12 +16,12 @@ export function foundInNls({ files }: NlsTable, { plan }: MappedSurvey): FoundVa
     [what, readings.length === 0 ? "not in this download" : nameOf(readings[0]!)] as const;
   const yearly = (what: "education" | "enrollment" | "occupation" | "status") => {
     const years = plan.years.filter((year) => year[what].length > 0);
-    const count = years.reduce((sum, year) => sum + year[what].length, 0);
+    const numVariables = years.reduce((sum, year) => sum + year[what].length, 0);
     return [
       what,
-      count === 0
+      numVariables === 0
         ? "not in this download"
-        : `${count} ${count === 1 ? "variable" : "variables"}: ${formatYears(years.map(({ year }) => year))}`,
+        : `${count(numVariables, "variable", "variables")}: ${formatYears(years.map(({ year }) => year))}`,
     ] as const;
   };
   const observed = plan.years.filter(
@@ -61,9 +61,9 @@ export function formatImport(outcome: ImportOutcome, output: string | undefined)
 function formatLeftOut(entries: readonly ReportEntry[]): string {
   if (entries.length === 0) return "Nothing was left out.";
   const plural = { person: "people", year: "person-years", value: "values" };
-  const rows = entries.map(({ what, reason, count: number, examples }) => [
+  const rows = entries.map(({ what, reason, count: times, examples }) => [
     plural[what],
-    String(number),
+    String(times),
     reason,
     examples[0] ?? "",
   ]);
