@@ -86,6 +86,21 @@ test("deciles of different predictions are equal in size, and weights count as c
   }
 });
 
+test("equal predictions stay together, in the decile that their middle is in", () => {
+  // 100, 200 and 100 of 400: the middles are at 1/8, 1/2 and 7/8.
+  const moves = constructed([
+    [0.2, 10],
+    [0.5, 50],
+    [0.5, 60],
+    [0.9, 80],
+  ]);
+  const groups = calibrationGroups(moves, { by: "quantiles" });
+  assert.deepEqual(
+    groups.map(({ count }) => count),
+    [0, 100, 0, 0, 0, 200, 0, 0, 100, 0],
+  );
+});
+
 test("a probability of exactly 0 or 1 has its place in groups of equal width", () => {
   const moves = constructed([
     [0, 0],

@@ -32,7 +32,7 @@ function figureOf<Kind extends Figure["kind"]>(id: string, kind: Kind) {
 function cellAt(table: Table, begins: readonly Cell[], label: string): Cell {
   const column = table.columns.findIndex((one) => one.label === label);
   const row = table.rows.find((cells) => begins.every((cell, i) => cells[i] === cell));
-  assert.ok(row && column >= 0, `${begins.join(", ")}, ${label}`);
+  assert.ok(row && column >= 0, `${JSON.stringify(begins)}, ${label}`);
   return row[column]!;
 }
 
@@ -61,7 +61,7 @@ function deviation(values: readonly number[]): number {
 }
 
 function assertEstimate(cell: Cell, value: number, error?: number): void {
-  assert.ok(cell !== null && typeof cell === "object", `${String(cell)}`);
+  assert.ok(cell !== null && typeof cell === "object", JSON.stringify(cell));
   assert.ok(Math.abs(cell.value - value) < TOLERANCE, `${cell.value}, not ${value}`);
   if (error === undefined) return;
   assert.ok(Math.abs(cell.error! - error) < TOLERANCE, `error ${cell.error}, not ${error}`);
@@ -238,8 +238,8 @@ test("on synthetic people the truth is at distance zero and passes, a shifted on
     assertEstimate(cellAt(table, ["True process"], "Distance, nats"), 0, 0);
     assertEstimate(cellAt(table, ["Truth"], "Distance, nats"), 0, 0);
     assert.equal(cellAt(table, ["True process"], "Calibration"), "passes");
-    for (const row of table.rows.filter(([label]) => /log-odds/.test(String(label)))) {
-      assert.equal(row.at(-1), "fails", String(row[0]));
+    for (const row of table.rows.filter(([label]) => /log-odds/.test(JSON.stringify(label)))) {
+      assert.equal(row.at(-1), "fails", JSON.stringify(row[0]));
     }
     const distance = cellAt(table, ["Smooth counts"], "Distance, nats") as Estimate;
     assert.ok(distance.value > 5 * distance.error!);
