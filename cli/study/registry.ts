@@ -1,3 +1,4 @@
+import { bagOfJobsFamily } from "./families/bag_of_jobs.ts";
 import { careerFamily } from "./families/career.ts";
 import { empiricalFamily } from "./families/empirical.ts";
 import { languageModelFamily } from "./families/language_model.ts";
@@ -5,7 +6,14 @@ import { logitFamily } from "./families/logit.ts";
 import { promptedFamily } from "./families/prompted.ts";
 import type { Family } from "./family.ts";
 
-const ALL = [empiricalFamily, logitFamily, careerFamily, promptedFamily, languageModelFamily];
+const ALL = [
+  empiricalFamily,
+  logitFamily,
+  bagOfJobsFamily,
+  careerFamily,
+  promptedFamily,
+  languageModelFamily,
+];
 
 /** Families that a study can name, by their names. */
 export const FAMILIES: ReadonlyMap<string, Family> = new Map(
