@@ -1,5 +1,6 @@
 import { bagOfJobsFamily } from "./families/bag_of_jobs.ts";
 import { careerFamily } from "./families/career.ts";
+import { embeddingLogitFamily } from "./families/embedding_logit.ts";
 import { empiricalFamily } from "./families/empirical.ts";
 import { languageModelFamily } from "./families/language_model.ts";
 import { logitFamily } from "./families/logit.ts";
@@ -10,6 +11,7 @@ const ALL = [
   empiricalFamily,
   logitFamily,
   bagOfJobsFamily,
+  embeddingLogitFamily,
   careerFamily,
   promptedFamily,
   languageModelFamily,

@@ -82,16 +82,24 @@ async function fit(task: FitTask<z.output<typeof SCHEMA>>): Promise<FitReport> {
   return report;
 }
 
-/** How penalties are searched, as the settings of a family say. */
-export function searchOf({
-  name,
-  spec,
-  progress,
-  signal,
-}: Pick<
-  FitTask<z.output<z.ZodObject<typeof PENALTY_SETTINGS>>>,
-  "name" | "spec" | "progress" | "signal"
->) {
+/**
+ * How penalties are searched, as the settings of a family say.
+ *
+ * @param task The fit.
+ * @param label What progress is shown of; asked each time.
+ */
+export function searchOf(
+  {
+    name,
+    spec,
+    progress,
+    signal,
+  }: Pick<
+    FitTask<z.output<z.ZodObject<typeof PENALTY_SETTINGS>>>,
+    "name" | "spec" | "progress" | "signal"
+  >,
+  label = () => name,
+) {
   const begin = performance.now();
   const seconds = () => (performance.now() - begin) / 1000;
   let numIterations = 0;
@@ -111,7 +119,7 @@ export function searchOf({
       const left = Math.max(0, Math.min(needed, spec.max_iterations - iteration)) / perSecond;
       progress.update(
         () =>
-          `${name}: penalty ${penalty} · iteration ${iteration} · loss ${value.toFixed(4)} · gradient ${relativeNorm.toExponential(1)} · ${perSecond.toPrecision(2)}/s · about ${formatDuration(1000 * left)} left of this penalty`,
+          `${label()}: penalty ${penalty} · iteration ${iteration} · loss ${value.toFixed(4)} · gradient ${relativeNorm.toExponential(1)} · ${perSecond.toPrecision(2)}/s · about ${formatDuration(1000 * left)} left of this penalty`,
       );
     },
   };
