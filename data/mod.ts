@@ -3,10 +3,12 @@
  *
  * @module
  */
+export * from "./archive/mod.ts";
 export * from "./batch.ts";
 export * from "./career.ts";
 export { careerProblem } from "./career_check.ts";
 export { careersToJsonl, careerToJson } from "./career_json.ts";
+export { careersToTsv } from "./career_tsv.ts";
 export * from "./chat_template.ts";
 export { type Coding, CODINGS, crosswalkEntries, toOcc1990dd } from "./crosswalk/mod.ts";
 export * from "./encode_resume.ts";
@@ -60,3 +62,4 @@ export {
 export { vocabularyOfTokenizerJson } from "./tokenizer/vocabulary_of_json.ts";
 export * from "./synthetic/mod.ts";
 export * from "./variations.ts";
+export * from "./survey/mod.ts";

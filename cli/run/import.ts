@@ -6,13 +6,13 @@ import {
   ImportReport,
   mapSurvey,
   openNlsTable,
+  openPsid,
+  parsePsidMapping,
   type PersonRecord,
   readMapping,
   type ReportEntry,
   type StatusPriority,
 } from "../../data/survey/mod.ts";
-import { openPsid } from "../../data/survey/psid/read_psid.ts";
-import { parsePsidMapping } from "../../data/survey/psid/mapping.ts";
 import { careersToParquet } from "../../data/tables/mod.ts";
 import { CliError, EXIT, failingAs } from "../platform/errors.ts";
 import { type Content, writeAtomically } from "../platform/files.ts";

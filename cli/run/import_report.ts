@@ -1,5 +1,4 @@
-import type { MappedSurvey, NlsTable, ReportEntry } from "../../data/survey/mod.ts";
-import type { PsidSurvey } from "../../data/survey/psid/read_psid.ts";
+import type { MappedSurvey, NlsTable, PsidSurvey, ReportEntry } from "../../data/survey/mod.ts";
 import type { ImportOutcome } from "./import.ts";
 
 /** What was found in a download: files and variables, as lines of a table. */

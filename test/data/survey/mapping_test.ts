@@ -202,6 +202,18 @@ test("a download without any occupation is refused, even if each is optional", a
   });
 });
 
+test("of several sources, the first that has a variable of a year gives that year", async () => {
+  const mapping = MAPPING.replace(
+    '[{ column: "JOB_{year}" }]',
+    '[{ column: "BEST_{year}" }, { column: "JOB_{year}" }]',
+  );
+  const { careers } = await imported(
+    "R0000100,SEX,RACE,GRADE_1990,JOB_1990,JOB_1991,BEST_1990\n1,1,1,12,7,7,436\n",
+    mapping,
+  );
+  assert.deepEqual(careers.map(occupationsOf), ["1990 436, 1991 7"]);
+});
+
 test("the file of a source tells columns of one name apart", async () => {
   const table = await openFiles({
     "a.csv": "R0000100,SEX,RACE,1990\n1,1,1,12\n",

@@ -18,7 +18,7 @@ function person(values: Readonly<Record<string, string | number>>): string {
 /** The short descriptions of variables: number, year, question. */
 function sdf(rows: readonly (readonly [string, string, string])[]): string {
   const lines = rows.map(([reference, year, question]) => `${reference}  ${year}  X  ${question}`);
-  return [`${"-".repeat(60)}`, ...lines, ""].join("\n");
+  return ["-".repeat(60), ...lines, ""].join("\n");
 }
 
 async function imported(name: string, files: Record<string, string>): Promise<Career | undefined> {
