@@ -1,4 +1,4 @@
-import { open } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { type Career, type CareerFormat, readCareers } from "../../data/mod.ts";
 import { careersOfParquet, type ParquetSource } from "../../data/tables/mod.ts";
@@ -26,7 +26,8 @@ function formatOf(path: string): CareerFormat {
  */
 export async function readCareersFile(path: string): Promise<Career[]> {
   if (path.endsWith(".parquet")) {
-    return withParquetFile(path, (source) => careersOfParquet(source, { file: path }));
+    const source = await parquetFile(path);
+    return failingAs(EXIT.data, () => careersOfParquet(source, { file: path }));
   }
   const format = formatOf(path);
   return failingAs(EXIT.data, async () => {
@@ -39,28 +40,29 @@ export async function readCareersFile(path: string): Promise<Career[]> {
 }
 
 /**
- * Opens a Parquet file, of which only what is needed is read, for as long as the work takes.
+ * A Parquet file on disk, of which only what is needed is read. It is open only while a part is
+ * read, so there is nothing to close.
  *
- * @throws {CliError} With exit code 3 if the file is missing or not a file, or the work fails.
+ * @throws {CliError} With exit code 3 if the file is missing or not a file; so do its reads.
  */
-export async function withParquetFile<T>(
-  path: string,
-  work: (source: ParquetSource) => Promise<T>,
-): Promise<T> {
-  const handle = await open(path).catch((error: unknown) => {
+export async function parquetFile(path: string): Promise<ParquetSource> {
+  const asError = (error: unknown): never => {
     throw fileError("read", path, { error, exitCode: EXIT.data });
-  });
-  try {
-    const { size } = await handle.stat();
-    const slice = async (start: number, end: number = size): Promise<ArrayBuffer> => {
-      const bytes = new Uint8Array(end - start);
-      const { bytesRead } = await handle.read(bytes, 0, bytes.length, start).catch((error) => {
-        throw fileError("read", path, { error, exitCode: EXIT.data });
-      });
-      return bytes.buffer.slice(0, bytesRead);
-    };
-    return await failingAs(EXIT.data, () => work({ byteLength: size, slice }));
-  } finally {
-    await handle.close();
+  };
+  const info = await stat(path).catch(asError);
+  if (!info.isFile()) {
+    const got = info.isDirectory() ? "a folder" : "a pipe or a device";
+    throw new CliError(EXIT.data, `Cannot read "${path}": it must be a file, got ${got}`);
   }
+  const slice = async (start: number, end: number = info.size): Promise<ArrayBuffer> => {
+    const handle = await open(path).catch(asError);
+    try {
+      const bytes = new Uint8Array(end - start);
+      const { bytesRead } = await handle.read(bytes, 0, bytes.length, start).catch(asError);
+      return bytes.buffer.slice(0, bytesRead);
+    } finally {
+      await handle.close();
+    }
+  };
+  return { byteLength: info.size, slice };
 }

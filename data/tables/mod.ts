@@ -3,6 +3,12 @@
  *
  * @module
  */
+export {
+  CAREER_PARTS,
+  type CareerFormatFolder,
+  careersToCareerFormat,
+  readCareerFormat,
+} from "./career_format.ts";
 export { careersOfParquet, careersToParquet } from "./careers_parquet.ts";
 export {
   type ParquetRow,
@@ -10,3 +16,6 @@ export {
   type ParquetSource,
   readParquetRows,
 } from "./parquet_rows.ts";
+export { importTable, type ImportTableOptions } from "./import_table.ts";
+export { readTableMapping, type TableMapping } from "./table_mapping.ts";
+export { parquetTableRows, readTableRows, type TableFormat, type TableRow } from "./table_rows.ts";
