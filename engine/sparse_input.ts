@@ -75,7 +75,7 @@ export class SparseInput {
   }
 
   #check({ starts, columns, values }: SparseRows): void {
-    const cannot = (must: string, got: unknown) =>
+    const cannot = (must: string, got: string | number | undefined) =>
       new RangeError(`Cannot write "${this.starts.label}": ${must}, got ${got}`);
     if (starts.length > this.numRows + 1 || starts.length === 0) {
       throw cannot(`there must be 0 to ${this.numRows} rows`, starts.length - 1);

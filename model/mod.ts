@@ -25,6 +25,10 @@ export {
   personYears,
   readCareerModel,
 } from "./career/mod.ts";
+export * from "./bag_of_jobs/bag_features.ts";
+export * from "./bag_of_jobs/bag_files.ts";
+export * from "./bag_of_jobs/bag_model.ts";
+export * from "./bag_of_jobs/fit_bag.ts";
 export * from "./checkpoint/byte_source.ts";
 export { checkpointFiles, type CheckpointSource } from "./checkpoint/checkpoint_files.ts";
 export {
@@ -60,6 +64,12 @@ export * from "./checkpoint/safetensors_file.ts";
 export * from "./checkpoint/stored_hugging_face.ts";
 export type { EncodedWeight, StoredModel, StoredWeight } from "./checkpoint/stored_model.ts";
 export type { JsonObject, JsonValue } from "./checkpoint/strict_json.ts";
+export * from "./embedding_logit/embedding_files.ts";
+export { EmbeddingLogit, type EmbeddingLogitWeights } from "./embedding_logit/embedding_model.ts";
+export * from "./embedding_logit/fit_embedding.ts";
+export * from "./embedding_logit/pca.ts";
+export * from "./embedding_logit/prompt_states.ts";
+export * from "./embedding_logit/symmetric_eigen.ts";
 export * from "./evaluation/calibration.ts";
 export * from "./evaluation/distributions.ts";
 export * from "./evaluation/measures.ts";
@@ -76,6 +86,28 @@ export * from "./forecast/sample_paths.ts";
 export * from "./forecast/valid_titles.ts";
 export * from "./generate/embed.ts";
 export type { ContinuationScores, ScoreRequest } from "./generate/score.ts";
+export {
+  type Covariate as LogitCovariate,
+  COVARIATES as LOGIT_COVARIATES,
+  DEFAULT_COVARIATES as DEFAULT_LOGIT_COVARIATES,
+  Features,
+  featureSpace,
+  type FeatureSpace,
+} from "./logit/covariates.ts";
+export type { DenseColumns, Design } from "./logit/design.ts";
+export * from "./logit/fit_logit.ts";
+export * from "./logit/fit_softmax.ts";
+export {
+  type Evaluation as MinimizeEvaluation,
+  minimize,
+  type MinimizeOptions,
+  type MinimizeProgress,
+  type Minimum,
+  type Objective as MinimizeObjective,
+} from "./logit/lbfgs.ts";
+export { logitFiles, readLogit } from "./logit/logit_files.ts";
+export { logitModel, type LogitWeights } from "./logit/logit_model.ts";
+export * from "./logit/softmax_regression.ts";
 export * from "./lora/adapter.ts";
 export * from "./lora/adapter_weights.ts";
 export * from "./lora/config.ts";

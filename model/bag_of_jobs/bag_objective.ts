@@ -123,7 +123,7 @@ function pick({ sparse, targets }: Omit<BagBatch, "label">, chosen: Uint32Array)
   const { starts, columns, values } = sparse;
   const rows = new SparseBuilder();
   for (const row of chosen) {
-    for (let k = starts[row]!; k < starts[row + 1]!; k++) rows.add(columns[k]!, values[k]!);
+    for (let k = starts[row]!; k < starts[row + 1]!; k++) rows.add(columns[k]!, values[k]);
     rows.endRow();
   }
   return { sparse: rows.build(), targets: Uint32Array.from(chosen, (row) => targets[row]!) };

@@ -199,7 +199,7 @@ export class SoftmaxRegression {
 }
 
 function check({ numRows, sparse, dense, targets }: Design, numClasses: number): void {
-  const cannot = (must: string, got: unknown) =>
+  const cannot = (must: string, got: string | number | undefined) =>
     new RangeError(`Cannot fit a softmax regression: ${must}, got ${got}`);
   if (numRows < 1) throw cannot("there must be rows", numRows);
   const lengths = { targets: targets.length, "starts less one": sparse.starts.length - 1 };

@@ -61,6 +61,7 @@ test("features of an observation are those of its past, its year and its educati
     "gender=female",
     "ethnicity=white",
   ]);
+  assert.deepEqual(named(2).slice(1, 5), ["last=3", "previous=1", "tenure=1", "observed=2"]);
   assert.deepEqual(named(3).slice(1, 6), [
     "last=3",
     "previous=3",

@@ -17,6 +17,9 @@ const bowl: Objective = async (at) => {
   return { value, gradient };
 };
 
+/** L-BFGS takes some 40 iterations through the valley; with half of its recursion left out, 72. */
+const MOST = 55;
+
 /** Rosenbrock's valley, whose minimum is at (1, 1). */
 const valley: Objective = async (at) => {
   const [x = 0, y = 0] = at;
@@ -51,7 +54,7 @@ test("minimize() finds the minimum of a bowl from anywhere, and never goes up", 
 test("minimize() follows a curved valley", async () => {
   const found = await minimize(valley, Float64Array.of(-1.2, 1), { tolerance: 1e-10 });
   assertClose(found.at, [1, 1], { what: "at", ...TOLERANCE });
-  assert.ok(found.iteration < 100, `took ${found.iteration} iterations`);
+  assert.ok(found.iteration < MOST, `took ${found.iteration} iterations`);
 });
 
 test("minimize() needs fewer iterations where it knows the curvature", async () => {

@@ -215,7 +215,11 @@ function languageTaskOf(task: Task) {
     name: `${task.name}, language model`,
     spec: spec.language_model,
     folder: join(folder, "language-model"),
-    ...{ cohort, studyFolder, progress, device, signal },
+    cohort,
+    studyFolder,
+    progress,
+    device,
+    signal,
   };
 }
 
