@@ -95,6 +95,21 @@ for (const [family, settings, skip] of [
   );
 }
 
+test("an embedding logit may learn its language model from the same people", async () => {
+  const family = embeddingLogitFamily as unknown as Family;
+  const training = { max_steps: 4, batch_tokens: 512 };
+  const task = taskOf(family, {
+    language_model: { d_model: 16, d_hidden: 32, num_blocks: 1, num_heads: 2, training },
+    components: [4],
+    people: 10,
+    valid_people: 4,
+    ...QUICK,
+  });
+  const { details } = await family.fit(task);
+  assert.equal(details?.["components"], 4);
+  assert.ok((await perplexityOf(family, task)) < 335);
+});
+
 test("an embedding logit must name one language model", () => {
   for (const settings of [{}, { model: "x", language_model: {} }]) {
     const { error } = embeddingLogitFamily.schema.safeParse(settings);
