@@ -23,8 +23,8 @@ test("a page has its facts, contents, sections, tables and figures under real he
   assert.equal(page.querySelectorAll("nav li a").length, 3);
   assert.equal(page.querySelectorAll("main table").length, 1);
   assert.equal(page.querySelectorAll("main svg").length, 8);
-  assert.match(page.querySelector("figure.table figcaption")!.textContent!, /^Table 1\. Test/);
-  assert.match(page.querySelector("#figure-roc figcaption")!.textContent!, /^Figure 2\. /);
+  assert.match(page.querySelector("figure.table figcaption")!.textContent, /^Table 1\. Test/);
+  assert.match(page.querySelector("#figure-roc figcaption")!.textContent, /^Figure 2\. /);
 });
 
 test("tables have scopes, numbers to the right, errors in brackets, and marks where told", () => {
@@ -32,8 +32,8 @@ test("tables have scopes, numbers to the right, errors in brackets, and marks wh
   assert.equal(table.querySelectorAll('thead th[scope="col"]').length, 7);
   assert.equal(table.querySelectorAll('tbody th[scope="row"]').length, 10);
   assert.equal(table.querySelectorAll("tbody tr:first-child td.number").length, 5);
-  assert.match(table.querySelector("tbody td")!.textContent!, /^\d+\.\d{3} \(\d\.\d{3}\)$/);
-  assert.match(table.querySelector(".error")!.textContent!, /^\(\d\.\d{3}\)$/);
+  assert.match(table.querySelector("tbody td")!.textContent, /^\d+\.\d{3} \(\d\.\d{3}\)$/);
+  assert.match(table.querySelector(".error")!.textContent, /^\(\d\.\d{3}\)$/);
   assert.equal(table.querySelectorAll(".best").length, 2);
 });
 
@@ -72,7 +72,7 @@ test("ids are unique, and links lead to them or to files beside the page", () =>
 });
 
 test("colors of all plots have partners on dark pages", () => {
-  const style = page.querySelector("style")!.textContent!;
+  const style = page.querySelector("style")!.textContent;
   const dark = style.slice(style.indexOf("prefers-color-scheme: dark"));
   for (const figure of page.querySelectorAll("figure.drawing")) {
     if (/transfer|transitions/.test(figure.id)) continue; // cells bring their own ground

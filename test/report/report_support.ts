@@ -205,11 +205,11 @@ export function sampleDocument(): ReportDocument {
 
 /** Text with all that some language reads as more than text. */
 export const anyText = fc.oneof(
-  fc.string({ unit: "binary" }).map((text) => text.toWellFormed()),
+  fc.string({ unit: "binary" }).map((text) => text.replaceAll(/\p{Cs}/gu, "")),
   fc
     .array(
       fc.constantFrom(
-        ..."\\{}$&#%_^~<>|\"'`*[]()!@+-=.,;:/ \t\r\n\u0000\u00a0\u202eaé1漢😀",
+        ...Array.from("\\{}$&#%_^~<>|\"'`*[]()!@+-=.,;:/ \t\r\n\u0000\u00a0\u202eaé1漢😀"),
         "</script>",
         "</title>",
         "]]>",
@@ -340,7 +340,7 @@ export function checkSvg(svg: string, { id, title }: Figure): void {
     assert.match(name, /^(?:svg|title|desc|g|path|line|rect|circle|text|tspan|image)$/);
   }
   assert.deepEqual(names, []);
-  assert.doesNotMatch(svg, /[\u0000-\u0008\u000b-\u001f]/);
+  assert.doesNotMatch(svg.replaceAll("\n", ""), /\p{Cc}/u);
   const { document } = parseHTML(svg);
   const root = document.querySelector("svg")!;
   assert.equal(root.querySelector("title")!.textContent, plainText(title).trim() || id);
