@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { CliError, EXIT } from "../platform/errors.ts";
 import { importCareers } from "../run/import.ts";
 import { readyMapping } from "../run/import_mapping.ts";
@@ -11,6 +11,7 @@ import { untilStopped } from "../run/until_stopped.ts";
 interface ImportFlags {
   readonly mapping?: string;
   readonly output?: string;
+  readonly format?: "career";
   readonly dryRun?: boolean;
   readonly printMapping?: string;
 }
@@ -19,10 +20,17 @@ interface ImportFlags {
 export function importCommand(program: Command): void {
   program
     .command("import")
-    .description("Make careers of a survey's own files: NLS Investigator and PSID downloads.")
+    .description(
+      "Make careers of a survey's own files: NLS Investigator and PSID downloads, tables.",
+    )
     .argument("[download...]", "folders, zips and files of one download, gzipped or not")
     .option("--mapping <name>", "nlsy79, nlsy97, psid, ... or a .yaml of your own")
     .option("-o, --output <file>", "careers to write: a .parquet, .jsonl or .tsv")
+    .addOption(
+      new Option("--format <name>", "a folder of CAREER's text files, split by person").choices([
+        "career",
+      ]),
+    )
     .option("--dry-run", "read and check everything, write nothing")
     .option("--print-mapping <name>", "print a ready mapping, to start your own from, and stop")
     .addHelpText("after", HELP)
@@ -34,6 +42,7 @@ export function importCommand(program: Command): void {
           paths,
           mapping,
           ...(output !== undefined && { output }),
+          ...(flags.format !== undefined && { format: flags.format }),
           progress: new Progress(),
           signal,
         });
@@ -53,6 +62,10 @@ job, then the occupation, as occ1990dd; education is the highest told so far. Wh
 left out is counted by reason, with a place. A row that does not parse stops the import
 with its file and line; the output gets its name once it is whole.
 
+A mapping with "format: table" reads any table, CSV, TSV, JSON lines or Parquet, with a row
+a person-year or a row a person (docs/careers.md). --mapping career reads a folder of
+CAREER's text files, --mapping careers a file of careers, to write it in another form.
+
 Zips are read as they are: files that would unfold beyond all reason, lead out of their
 folder, or come twice are refused.
 
@@ -61,6 +74,8 @@ Examples:
   $ tenure import download/ --mapping nlsy79 --dry-run
   $ tenure import --print-mapping nlsy79 > mine.yaml
   $ tenure import a.csv.gz a.sdf --mapping mine.yaml -o careers.jsonl
+  $ tenure import table.csv --mapping my_table.yaml -o careers.parquet
+  $ tenure import careers.parquet --mapping careers --format career -o folder
   $ tenure describe careers.parquet`;
 
 function checked(

@@ -8,27 +8,29 @@ import {
   openNlsTable,
   openPsid,
   parsePsidMapping,
-  type PersonRecord,
   readMapping,
   type ReportEntry,
-  type StatusPriority,
 } from "../../data/survey/mod.ts";
-import { careersToParquet } from "../../data/tables/mod.ts";
+import { careersToParquet, readTableMapping } from "../../data/tables/mod.ts";
 import { CliError, EXIT, failingAs } from "../platform/errors.ts";
 import { type Content, writeAtomically } from "../platform/files.ts";
+import { isCareerSource, openCareers, writeCareerFolder } from "./import_careers.ts";
 import { openDownloads } from "./import_files.ts";
 import { loadMapping, type MappingText } from "./import_mapping.ts";
 import { foundInNls, foundInPsid, type FoundVariables } from "./import_report.ts";
+import { openTable } from "./import_table.ts";
 import type { Progress } from "./progress.ts";
 
 /** What to import, and where to. */
 export interface ImportRequest {
   /** Folders, zips and files of one download. */
   readonly paths: readonly string[];
-  /** A ready mapping's name, or the path of a `.yaml`. */
+  /** A ready mapping's name, the path of a `.yaml`, or one of `CAREER_SOURCES`. */
   readonly mapping: string;
   /** A `.parquet`, `.jsonl` or `.tsv`; nothing is written without it. */
   readonly output?: string;
+  /** How to write; `"career"` is a folder of CAREER's text files. @default as the output's name tells */
+  readonly format?: "career";
   readonly progress: Progress;
   readonly signal?: AbortSignal;
 }
@@ -41,9 +43,9 @@ export interface ImportOutcome {
   readonly leftOut: readonly ReportEntry[];
 }
 
-type Write = (careers: AsyncIterable<Career>) => Content;
+type Write = (path: string, careers: AsyncIterable<Career>) => Promise<void>;
 
-const WRITERS: Readonly<Record<string, Write>> = {
+const WRITERS: Readonly<Record<string, (careers: AsyncIterable<Career>) => Content>> = {
   ".parquet": careersToParquet,
   ".tsv": careersToTsv,
   ".jsonl": toJsonLines,
@@ -58,29 +60,31 @@ const WRITERS: Readonly<Record<string, Write>> = {
  */
 export async function importCareers(request: ImportRequest): Promise<ImportOutcome> {
   const { paths, output, progress, signal } = request;
-  const write = output === undefined ? undefined : writerOf(output);
-  const mapping = await loadMapping(request.mapping);
+  const write = output === undefined ? undefined : writerOf(output, request.format);
   return failingAs(EXIT.data, async () => {
     const report = new ImportReport();
-    const survey = await openSurvey(paths, mapping, report);
+    const survey = isCareerSource(request.mapping)
+      ? await openCareers(paths, request.mapping)
+      : await openSurvey(paths, await loadMapping(request.mapping), report);
     const counts = { numPeople: 0, numObservations: 0 };
-    const careers = counted(buildCareers(survey.people(), { ...survey.rules, report }), {
+    const careers = counted(survey.careers(), {
       counts,
       progress,
       ...(signal !== undefined && { signal }),
       ...(output !== undefined && { onNone: () => noCareers(paths, report) }),
     });
     if (output === undefined || write === undefined) for await (const _ of careers);
-    else await writeAtomically(output, write(careers));
+    else await write(output, careers);
     progress.clear();
     return { found: survey.found, ...counts, leftOut: report.entries() };
   });
 }
 
 /** @throws {CliError} With exit code 2 if the name tells no kind of file. */
-function writerOf(path: string): Write {
+function writerOf(path: string, format: ImportRequest["format"]): Write {
+  if (format === "career") return writeCareerFolder;
   const kind = Object.keys(WRITERS).find((ending) => path.endsWith(ending));
-  if (kind !== undefined) return WRITERS[kind]!;
+  if (kind !== undefined) return (to, careers) => writeAtomically(to, WRITERS[kind]!(careers));
   throw new CliError(
     EXIT.usage,
     `Cannot write "${path}": its name must end in ${Object.keys(WRITERS).join(", ")}, got none of them`,
@@ -89,8 +93,7 @@ function writerOf(path: string): Write {
 
 interface OpenSurvey {
   readonly found: FoundVariables;
-  readonly rules: { readonly dataset: string; readonly priority?: StatusPriority };
-  people(): AsyncGenerator<PersonRecord, void, undefined>;
+  careers(): AsyncGenerator<Career, void, undefined>;
 }
 
 async function openSurvey(
@@ -100,21 +103,31 @@ async function openSurvey(
 ): Promise<OpenSurvey> {
   if (format === "psid") {
     const mapping = parsePsidMapping(text, name);
+    const { survey: dataset } = mapping;
     const archive = joinArchives(await openDownloads(paths));
     const survey = await openPsid(archive, mapping, report);
+    const priority = ["status", "student", "occupation"] as const;
     return {
       found: foundInPsid(survey),
-      rules: { dataset: mapping.survey, priority: ["status", "student", "occupation"] },
-      people: () => survey.people(),
+      careers: () => buildCareers(survey.people(), { dataset, priority, report }),
+    };
+  }
+  if (format === "table") {
+    const mapping = readTableMapping(text, name);
+    const { survey: dataset, priority } = mapping;
+    const table = await openTable(paths, mapping, report);
+    return {
+      found: table.found,
+      careers: () => buildCareers(table.people(), { dataset, priority, report }),
     };
   }
   const mapping = readMapping(text, name);
+  const { survey: dataset, priority } = mapping;
   const table = await openNlsTable(await openDownloads(paths));
   const survey = mapSurvey(table, mapping, report);
   return {
     found: foundInNls(table, survey),
-    rules: { dataset: mapping.survey, priority: mapping.priority },
-    people: () => survey.people(),
+    careers: () => buildCareers(survey.people(), { dataset, priority, report }),
   };
 }
 
