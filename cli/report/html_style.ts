@@ -65,7 +65,7 @@ tbody tr:hover > * { background: var(--tint); }
 .number { text-align: right; font-variant-numeric: tabular-nums lining-nums; }
 td.number { white-space: nowrap; }
 .error { color: var(--soft); font-size: 0.86em; }
-.best { font-weight: 700; }
+.best { font-weight: 600; }
 .plot { display: block; max-width: 100%; height: auto; font-family: var(--sans); overflow: visible; }
 .wide .plot { min-width: 34rem; }
 footer { margin-top: 4rem; padding-top: 1rem; border-top: 1px solid var(--line);
