@@ -10,6 +10,7 @@ import {
 } from "hyparquet";
 import { gunzipSync } from "fflate";
 import { quote } from "../career_check.ts";
+import { checkPages } from "./parquet_pages.ts";
 
 /** A Parquet file: its length, and its bytes on demand; an `ArrayBuffer` is one. */
 export type ParquetSource = AsyncBuffer;
@@ -75,6 +76,7 @@ export async function* readParquetRows(
   let row = 0;
   for (const group of metadata.row_groups) {
     const count = Number(group.num_rows);
+    await guarded(file, () => checkColumns(source, { metadata, group, columns }));
     const rows = await readGroup(source, { metadata, columns, file, rowStart: row, count });
     for (const cells of rows) {
       row += 1;
@@ -195,6 +197,42 @@ function checkBytes(group: RowGroup, columns: readonly string[], file: string): 
       file,
       `a row group may take at most ${MAX_GROUP_BYTES} bytes once unpacked (write it again with smaller ones), got ${bytes}`,
     );
+  }
+}
+
+/** Checks the pages of a row group's columns before the decoder sees them. */
+async function checkColumns(
+  source: ParquetSource,
+  {
+    metadata,
+    group,
+    columns,
+  }: {
+    readonly metadata: FileMetaData;
+    readonly group: RowGroup;
+    readonly columns: readonly string[];
+  },
+): Promise<void> {
+  for (const { meta_data: column } of group.columns) {
+    const name = column?.path_in_schema[0] ?? "";
+    if (column === undefined || !columns.includes(name)) continue;
+    const begin = Number(column.dictionary_page_offset || column.data_page_offset);
+    const end = begin + Number(column.total_compressed_size);
+    if (!(begin >= 0 && begin <= end && end <= source.byteLength)) {
+      throw new RangeError(
+        `columns must lie within the ${source.byteLength} bytes, got [${begin}, ${end})`,
+      );
+    }
+    checkPages(new Uint8Array(await source.slice(begin, end)), {
+      numRows: Number(group.num_rows),
+      isOptional: metadata.schema.some(
+        (element) => element.name === name && element.repetition_type === "OPTIONAL",
+      ),
+      isBoolean: column.type === "BOOLEAN",
+      codec: column.codec,
+      compressors: COMPRESSORS,
+      maxPageBytes: MAX_PAGE_BYTES,
+    });
   }
 }
 

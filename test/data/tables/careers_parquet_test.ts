@@ -209,16 +209,11 @@ test("other files are no Parquet files", async () => {
   }
 });
 
-/** Where the metadata at a file's end begin. */
-function metadataStart(bytes: Uint8Array): number {
-  return bytes.length - 8 - new DataView(bytes.buffer).getUint32(bytes.length - 8, true);
-}
-
-test("damaged metadata give careers or an error that names it, and never anything else", async () => {
+test("a damaged file gives careers or an error that names it, and never anything else", async () => {
   const whole = new Uint8Array(await bytesOf([careerOf("a", "275", "276"), careerOf("b", "999")]));
   await fc.assert(
     fc.asyncProperty(
-      fc.integer({ min: metadataStart(whole), max: whole.length - 1 }),
+      fc.nat(whole.length - 1),
       fc.integer({ min: 1, max: 255 }),
       async (at, change) => {
         const bytes = whole.slice();
@@ -232,6 +227,6 @@ test("damaged metadata give careers or an error that names it, and never anythin
         }
       },
     ),
-    { seed: 7, numRuns: 800 },
+    { seed: 7, numRuns: 2_000 },
   );
 });
