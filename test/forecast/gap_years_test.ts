@@ -66,6 +66,8 @@ test("occupations that are left out are the least probable, and bound the rest",
   assert.ok(numBounded >= 4);
   const [first] = await bridgeGaps(chainModel(), gaps, { tolerance: 0.35 });
   assert.ok(Math.abs(first!.leftOut - 0.2) < 1e-12); // of .2 .6 .1 .1, both of .1
+  // Cook with .2 and waiter with .6 are kept, and either is idle a year later with .1.
+  assert.ok(Math.abs(first!.twoStep - Math.log((0.2 * 0.1 + 0.6 * 0.1) / 0.8)) < 1e-12);
 });
 
 test("true probabilities of synthetic people agree nearly across gaps", async () => {

@@ -80,3 +80,10 @@ test("a seed gives the same titles again, another one others", async () => {
   assert.deepEqual(first, again);
   assert.notDeepEqual(first, other);
 });
+
+test("a title that is cut where the model's context ends is none", async () => {
+  const full = Array.from({ length: 24 }, () => new Uint32Array(63).fill(single(" cook")));
+  const { numValid, invalid } = await sampleTitles(writer, full, { seed: 1 });
+  assert.equal(numValid, 0);
+  assert.ok(invalid.some(({ text }) => text === "cook…"));
+});

@@ -169,6 +169,10 @@ for (const tolerance of [0, 0.2]) {
       const distance = alone.reduce((sum, p, i) => sum + Math.abs(p - one[i]!), 0) / 2;
       assert.ok(Math.abs(one.reduce((sum, p) => sum + p, 0) - 1) < 1e-12);
       assert.ok(distance <= tolerance + 1e-5, `${distance} apart`);
+      assert.ok(
+        one.every((p) => p > 0),
+        "titles that were not followed have their share",
+      );
       largest = Math.max(largest, distance);
     }
     if (tolerance > 0) assert.ok(largest > 1e-3, "something must have been pruned");

@@ -26,7 +26,7 @@ const FIXTURES = fileURLToPath(new URL("../../../shared/fixtures/", import.meta.
 const generate = (numPeople: number, seed: number): Career[] =>
   syntheticPopulation("survey")
     .generate(numPeople, { seed })
-    .map(({ region: _, ...career }) => career);
+    .map(({ region: _region, ...career }) => career);
 const train = generate(12, 1);
 /** The first years of a few: each takes thousands of tokens of titles. */
 const people = generate(2, 2).map((career) => ({

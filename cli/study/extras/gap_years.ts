@@ -15,14 +15,17 @@ const TOLERANCE = 0.05;
  * @param opened Which model.
  * @param people Of whom; of their gaps of a year some are drawn, if there are many.
  * @param task `settings.gaps`: how many at most, 200 by default; `settings.tolerance`: probability
- *   of the year between that may be left out, by default 0.05 of language models and 0 of others.
+ *   of the year between that may be left out, by default 0.05 of models that compute on a
+ *   device and 0 of others.
  */
 export async function measureGapYears(
-  { model, person, language }: OpenedModel,
+  { model, person }: OpenedModel,
   people: readonly Career[],
   { settings, seed, progress, signal }: ExtraTask,
 ): Promise<Pick<Extras, "gapYears">> {
-  const { gaps: most = MOST_GAPS, tolerance = language === undefined ? 0 : TOLERANCE } = settings;
+  // A model that answers many questions at once is one that is dear to ask.
+  const isDear = model.distributions !== undefined;
+  const { gaps: most = MOST_GAPS, tolerance = isDear ? TOLERANCE : 0 } = settings;
   const found = Random.from(seed, "gap years").shuffle(findGaps(people));
   const gaps = found.slice(0, most);
   const codes = OCCUPATIONS.map(({ code }) => code);

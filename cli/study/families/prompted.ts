@@ -30,7 +30,7 @@ import type { Family, FitReport, FitTask, OpenedModel, OpenTask } from "../famil
 import { countedPerson } from "./empirical.ts";
 import { resolveModel } from "./language_model.ts";
 
-const rows = () => z.int().min(1);
+const years = () => z.int().min(1);
 
 const SCHEMA = z.strictObject({
   /** A model's folder or file, from the study's folder, or its name in the cache. */
@@ -44,9 +44,9 @@ const SCHEMA = z.strictObject({
   /** Example resumes of people to learn from before the resume, drawn by the seed. */
   resumes: z.int().min(0).default(0),
   /** Latest years of the resume in question that are told at most; fewer where they do not fit. */
-  last_rows: rows().optional(),
+  last_rows: years().optional(),
   /** Latest years of each example; as `last_rows` where absent. */
-  example_rows: rows().optional(),
+  example_rows: years().optional(),
   birth_year: z.boolean().default(true),
   /** Share of the titles' mass that pruning may leave; 0 computes all titles. */
   tolerance: z.number().min(0).max(1).default(0.01),
@@ -86,14 +86,14 @@ async function chooseExamples(task: FitTask<PromptedSpec>): Promise<FitReport> {
   const stored = await openStored(task);
   const prompts = await failingAs(EXIT.data, () => new Prompts(task, stored, examples));
   // So that nobody waits for a refusal.
-  const rows = Math.min(...cohort.train.slice(0, TRIED).map((career) => prompts.rows(career)));
+  const fewest = Math.min(...cohort.train.slice(0, TRIED).map((career) => prompts.rows(career)));
   const lines = examples.map((career) => `${careerToJson(career)}\n`);
   await writeAtomically(join(folder, EXAMPLES_FILE), lines.join(""));
   return {
     details: {
       examples: examples.length,
       contextTokens: prompts.context.length,
-      fewestRows: Number.isFinite(rows) ? rows : 0,
+      fewestRows: Number.isFinite(fewest) ? fewest : 0,
     },
   };
 }
