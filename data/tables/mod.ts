@@ -10,12 +10,7 @@ export {
   readCareerFormat,
 } from "./career_format.ts";
 export { careersOfParquet, careersToParquet } from "./careers_parquet.ts";
-export {
-  type ParquetRow,
-  type ParquetRowsOptions,
-  type ParquetSource,
-  readParquetRows,
-} from "./parquet_rows.ts";
-export { importTable, type ImportTableOptions } from "./import_table.ts";
+export type { ParquetSource } from "./parquet_rows.ts";
+export { importTable } from "./import_table.ts";
 export { readTableMapping, type TableMapping } from "./table_mapping.ts";
 export { parquetTableRows, readTableRows, type TableFormat, type TableRow } from "./table_rows.ts";
