@@ -108,7 +108,7 @@ export class SparseInput {
 }
 
 /** Entries sorted by column, rows ascending within each; a counting sort. */
-export function transposed(
+function transposed(
   { starts, columns, values }: Required<SparseRows>,
   numColumns: number,
 ): Required<SparseRows> {

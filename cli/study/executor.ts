@@ -55,11 +55,17 @@ export class Executor {
     const missing: Work[] = [];
     for (const fit of plan.fits) {
       const work = await this.#missingOf(fit);
-      const isNeeded = wanted(fit.model.name) || this.#isBaseOf(fit, wanted);
-      if (work !== undefined && isNeeded) missing.push(work);
-      else if (work !== undefined) this.#forget(work);
+      if (work === undefined) continue;
+      // Models that share a fit need it under the name of any.
+      const isWanted = (step: AskStep | ExtraStep) => wanted(step.fit.model.name);
+      const isNeeded =
+        wanted(fit.model.name) ||
+        [...work.asks, ...work.extras].some(isWanted) ||
+        this.#isBaseOf(fit, wanted);
+      if (isNeeded) missing.push(work);
+      else this.#forget(work);
     }
-    if (missing.length > 0) progress.line(`${this.#numKept} steps are done; ${this.#clock}`);
+    if (missing.length > 0) progress.line(`${this.#numKept} steps are done; ${this.#clock.text}`);
     for (const work of missing) await this.#do(work);
     return { numKept: this.#numKept, failures: this.#failures };
   }
@@ -122,10 +128,24 @@ export class Executor {
         return this.#forget({ fit, asks, extras });
     }
     if (asks.length === 0 && extras.length === 0) return;
+    // Models that share a fit may differ in how they are asked.
+    for (const spec of new Set([...asks, ...extras].map(specOf))) {
+      const isAlike = (step: AskStep | ExtraStep) => specOf(step) === spec;
+      const own = { asks: asks.filter(isAlike), extras: extras.filter(isAlike) };
+      await this.#answer({ fit: [...own.asks, ...own.extras][0]!.fit, ...own });
+    }
+  }
+
+  /** Asks a fitted model as its settings say, which are the same for all of these steps. */
+  async #answer({ fit, asks, extras }: Work): Promise<void> {
+    const name = describeFit(fit);
     const opened = await this.#guarded(name, async () =>
       fit.model.family.open(await this.#taskOf(fit)),
     );
-    if (opened === undefined) return this.#forget({ fit, asks, extras });
+    if (opened === undefined) {
+      for (const { key } of [...asks, ...extras]) this.#clock.drop(this.#timed.get(key)!);
+      return;
+    }
     try {
       for (const ask of asks) {
         await this.#guarded(`${name}: ${describeAsk(ask)}`, () => this.#ask(ask, opened));
@@ -184,7 +204,7 @@ export class Executor {
       commit: sourceVersion(),
       date: new Date().toISOString(),
     });
-    progress.line(`  fitted in ${formatDuration(1000 * seconds)}; ${this.#clock}`);
+    progress.line(`  fitted in ${formatDuration(1000 * seconds)}; ${this.#clock.text}`);
     return report;
   }
 
@@ -211,7 +231,7 @@ export class Executor {
       seconds,
     });
     progress.line(
-      `  ${describeAsk(ask)}: ${people.length} people in ${formatDuration(1000 * seconds)}; ${this.#clock}`,
+      `  ${describeAsk(ask)}: ${people.length} people in ${formatDuration(1000 * seconds)}; ${this.#clock.text}`,
     );
     return true;
   }
@@ -223,7 +243,7 @@ export class Executor {
     const extras = await measureExtra(step, opened, { ...task, seed: study.seed, signal });
     const seconds = this.#done(step.key, begin);
     await cache.keepExtra(step.key, { extras, seconds });
-    progress.line(`  ${step.kind} in ${formatDuration(1000 * seconds)}; ${this.#clock}`);
+    progress.line(`  ${step.kind} in ${formatDuration(1000 * seconds)}; ${this.#clock.text}`);
     return true;
   }
 
@@ -241,6 +261,11 @@ export class Executor {
       signal,
     };
   }
+}
+
+/** How a step's model is asked. */
+function specOf({ fit }: AskStep | ExtraStep): string {
+  return JSON.stringify(fit.spec);
 }
 
 function describeFit({ model, population, refit, cohort }: FitStep): string {

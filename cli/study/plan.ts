@@ -139,11 +139,14 @@ class Planner {
       const settings = extras[kind];
       if (!has(settings)) continue;
       const { models: _, test_people: limit, ...numbers } = settings!;
+      const people = this.#testPeople(fit, own, limit);
+      const of = hashOfPeople(people);
+      const { seed } = this.#study;
       this.#extras.push({
-        key: keyOf({ extra: kind, fit: fit.key, limit, numbers, spec: fit.spec }),
+        key: keyOf({ extra: kind, fit: fit.key, of, numbers, spec: fit.spec, seed }),
         fit,
         kind,
-        people: this.#testPeople(fit, own, limit),
+        people,
         settings: numbers,
       });
     }
@@ -158,7 +161,10 @@ class Planner {
     }: { readonly variation?: Variation; readonly limit?: number | undefined } = {},
   ): void {
     const people = this.#testPeople(fit, population, limit);
-    const key = keyOf({ ask: variation, fit: fit.key, spec: fit.spec, of: hashOfPeople(people) });
+    const of = hashOfPeople(people);
+    // Who gets whose demographics is drawn by the study's seed, whatever that of the model.
+    const seed = variation.kind === "shuffled" ? this.#study.seed : undefined;
+    const key = keyOf({ ask: variation, fit: fit.key, spec: fit.spec, of, seed });
     if (this.#asks.some((step) => step.key === key && step.population === population)) return;
     this.#asks.push({ key, fit, population, people, variation });
   }

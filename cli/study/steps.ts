@@ -49,7 +49,7 @@ export class StepClock {
   }
 
   /** `"12 steps left, about 25 min 10 s"`. */
-  toString(): string {
+  get text(): string {
     const { numLeft, secondsLeft } = this;
     const steps = `${numLeft} ${numLeft === 1 ? "step" : "steps"} left`;
     return secondsLeft === undefined

@@ -85,7 +85,7 @@ export function packRows(
 }
 
 /** Writes rows of people into a batch of the given sizes, the rest of it padding. */
-export function batchOf(
+function batchOf(
   people: readonly PersonYears[],
   rows: readonly (readonly number[])[],
   { numRows, seqLen, label }: BatchSizes & { readonly label: string },

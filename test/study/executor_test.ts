@@ -6,7 +6,10 @@ import { EXIT } from "../../cli/platform/errors.ts";
 import { StudyCache } from "../../cli/study/cache.ts";
 import { collectResults } from "../../cli/study/collect.ts";
 import { Executor } from "../../cli/study/executor.ts";
+import { empiricalFamily } from "../../cli/study/families/empirical.ts";
+import { planStudy } from "../../cli/study/plan.ts";
 import { type OpenedStudy, openStudy } from "../../cli/study/run.ts";
+import { readStudy } from "../../cli/study/schema.ts";
 import { perplexityOf } from "./figures.ts";
 import { silentProgress, temporaryFolder } from "../cli/run_support.ts";
 import { COUNTS_STUDY, recordedProgress, writeStudyFile } from "./study_support.ts";
@@ -96,6 +99,38 @@ test("a step that fails is told, and the others go on", async () => {
   assert.match(failures[0]!, /^empirical for A .*Cannot fit: no luck$/);
   const { numKept } = await execute(cache);
   assert.equal(numKept, numSteps - 4); // two fits and the question to each
+});
+
+test("models that share a fit are asked as the settings of each say", async () => {
+  const name = "shared.yaml";
+  const text = COUNTS_STUDY.replace(
+    /models:[^]*/,
+    `models:
+  - { name: one, family: empirical, populations: [A] }
+  - { name: other, family: empirical, smoothing: unigram, populations: [A] }
+`,
+  );
+  // Counts are the same, whatever becomes of them.
+  const families = new Map([["empirical", { ...empiricalFamily, fitSettings: () => null }]]);
+  const { study, models } = readStudy(text, name, families);
+  const { populations, studyFolder } = opened;
+  const plan = await planStudy({ study, models, populations, studyFolder });
+  assert.equal(plan.fits.length, 1);
+  const cacheFolder = join(folder, "shared");
+  const cache = new StudyCache(cacheFolder);
+  const { signal } = new AbortController();
+  const shared = { study, models, populations, studyFolder, plan };
+  const executor = () =>
+    new Executor({ ...shared, cache, progress: silentProgress(), device: {}, signal });
+  // The second model alone, whose fit is known by the name of the first.
+  assert.deepEqual(await executor().run((model) => model === "other"), {
+    numKept: 0,
+    failures: [],
+  });
+  await executor().run(() => true);
+  const { runs } = await collectResults(shared, cache, []);
+  const [one, other] = runs.map(({ answers }) => perplexityOf(answers[0]!.predictions));
+  assert.ok(one! < 0.9 * other!, `unigrams must know less, got ${one} and ${other}`);
 });
 
 test("a record that is damaged is refused by name, with the remedy", async () => {

@@ -43,6 +43,40 @@ test("planStudy() names steps by what decides them, and by nothing else", async 
   assert.equal(kept.length, 4);
 });
 
+test("planStudy() names measures by the people asked and by the study's seed", async () => {
+  const study = (seed: number, numPeople: number) =>
+    `
+study: One fit for two populations
+seed: ${seed}
+populations:
+  A: { synthetic: survey, people: 60, split_seed: 5 }
+  B: { synthetic: large, people: 50, split_seed: 5 }
+evaluation: { test_people: ${numPeople} }
+models:
+  - { name: pooled, family: empirical, train_on: all, seed: 5 }
+ablations:
+  shuffled: { models: [pooled], fields: [[gender]] }
+  gap_years: { models: [pooled] }
+`;
+  const { fits, extras } = await planOf(study(3, 10));
+  assert.equal(fits.length, 1);
+  assert.equal(new Set(keys(extras)).size, 2, "each population has people of its own");
+  const fewer = await planOf(study(3, 5));
+  assert.deepEqual(keys(fewer.fits), keys(fits));
+  assert.notDeepEqual(keys(fewer.extras), keys(extras));
+
+  // The same people, with other people's demographics, and other gaps drawn.
+  const before = await planOf(study(3, 10));
+  const { populations } = before;
+  const reseeded = readStudy(study(4, 10), "study.yaml", FAMILIES);
+  const after = await planStudy({ ...reseeded, populations, studyFolder: "." });
+  assert.deepEqual(keys(after.fits), keys(before.fits));
+  after.asks.forEach(({ key, variation }, index) => {
+    assert.equal(key === before.asks[index]!.key, variation.kind === "none");
+  });
+  after.extras.forEach(({ key }, index) => assert.notEqual(key, before.extras[index]!.key));
+});
+
 test("planStudy() shares a fit between the model itself and one that begins with it", async () => {
   const { fits } = await planOf(
     COUNTS_STUDY.replace(

@@ -77,7 +77,7 @@ export const languageModelFamily: Family<typeof SCHEMA> = {
   name: "language-model",
   schema: SCHEMA,
   canPretrain: true,
-  fitSettings: ({ tolerance: _, last_rows: __, ...rest }) => rest,
+  fitSettings: ({ tolerance: _tolerance, last_rows: _lastRows, ...fitting }) => fitting,
   fingerprint: async ({ model }, studyFolder) =>
     model === undefined ? "" : (await openBaseModel(resolveModel(model, studyFolder))).fingerprint,
   fit: fitLanguageModel,
@@ -85,7 +85,7 @@ export const languageModelFamily: Family<typeof SCHEMA> = {
 };
 
 /** Folder of the run, as `tenure eval` and `tenure predict` take it. */
-export function runFolderOf({ folder }: Pick<Task, "folder">): string {
+function runFolderOf({ folder }: Pick<Task, "folder">): string {
   return join(folder, "run");
 }
 
