@@ -1,8 +1,12 @@
-import { resolve } from "node:path";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 import { type Career, type CareerSplit, splitCareers } from "../../data/mod.ts";
 import { type SyntheticPopulation, syntheticPopulation } from "../../data/synthetic/mod.ts";
 import { EXIT, failingAs } from "../platform/errors.ts";
 import { readCareersFile } from "../run/careers_file.ts";
+import { importCareers } from "../run/import.ts";
+import type { Progress } from "../run/progress.ts";
 import type { PopulationSpec } from "./schema.ts";
 
 /** People of a study, split by person. */
@@ -12,11 +16,14 @@ export interface Population extends CareerSplit {
   readonly truth?: SyntheticPopulation;
 }
 
-/** Seed of synthetic people, and of who is kept of a larger file. */
-interface Seeds {
+/** What people are read with. */
+export interface LoadOptions {
+  /** Seed of synthetic people, and of who is kept of a larger file. */
   readonly seed: number;
   /** Paths in the study start here. */
   readonly studyFolder: string;
+  /** Told what an import leaves out. */
+  readonly progress: Progress;
 }
 
 /**
@@ -27,12 +34,13 @@ interface Seeds {
 export async function loadPopulation(
   name: string,
   spec: PopulationSpec,
-  { seed, studyFolder }: Seeds,
+  options: LoadOptions,
 ): Promise<Population> {
+  const { seed } = options;
   const truth = spec.synthetic === undefined ? undefined : syntheticPopulation(spec.synthetic);
   const people = truth
     ? truth.generate(spec.people || DEFAULT_SYNTHETIC, { seed })
-    : await readPeople(name, spec, studyFolder);
+    : await readPeople(name, spec, options);
   const dataset = spec.dataset ?? name;
   return failingAs(EXIT.data, () => {
     const named = people.map((career) => ({ ...career, dataset }));
@@ -57,10 +65,24 @@ const MIN_PEOPLE = 10;
 async function readPeople(
   name: string,
   { careers, survey }: PopulationSpec,
-  studyFolder: string,
+  { studyFolder, progress }: LoadOptions,
 ): Promise<readonly Career[]> {
   if (careers !== undefined) return readCareersFile(resolve(studyFolder, careers));
-  throw new Error(`Cannot read population "${name}": no source, got ${JSON.stringify(survey)}`);
+  const { files, mapping } = survey!; // the schema knows that there is one source
+  const folder = await mkdtemp(join(tmpdir(), "tenure-study-"));
+  try {
+    const output = join(folder, "careers.jsonl");
+    const { leftOut } = await importCareers({
+      paths: [files].flat().map((path) => resolve(studyFolder, path)),
+      mapping: /\.ya?ml$/i.test(mapping) ? resolve(studyFolder, mapping) : mapping,
+      output,
+      progress,
+    });
+    for (const { reason, count } of leftOut) progress.line(`${name}: left out ${count}: ${reason}`);
+    return await readCareersFile(output);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 /** A sample of people that depends on ids and seed alone; all where `count` is 0. */

@@ -64,7 +64,11 @@ export async function openStudy(file: string, progress: Progress): Promise<Opene
   const { study, models } = await failingAs(EXIT.data, () => readStudy(text, file, FAMILIES));
   const populations: Population[] = [];
   for (const [name, spec] of Object.entries(study.populations)) {
-    const population = await loadPopulation(name, spec, { seed: study.seed, studyFolder });
+    const population = await loadPopulation(name, spec, {
+      seed: study.seed,
+      studyFolder,
+      progress,
+    });
     const [train, valid, test] = [population.train, population.valid, population.test].map(
       ({ length }) => length.toLocaleString("en"),
     );

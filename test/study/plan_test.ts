@@ -1,16 +1,26 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { Progress } from "../../cli/run/progress.ts";
 import { planStudy, type StudyPlan } from "../../cli/study/plan.ts";
 import { loadPopulation, type Population } from "../../cli/study/populations.ts";
 import { FAMILIES } from "../../cli/study/registry.ts";
 import { readStudy } from "../../cli/study/schema.ts";
+import { silentProgress } from "../cli/run_support.ts";
+import { missing, sharedPath } from "../data/shared_data.ts";
 import { COUNTS_STUDY } from "./study_support.ts";
 
 async function planOf(text: string): Promise<StudyPlan & { populations: Population[] }> {
   const { study, models } = readStudy(text, "study.yaml", FAMILIES);
   const populations: Population[] = [];
   for (const [name, spec] of Object.entries(study.populations)) {
-    populations.push(await loadPopulation(name, spec, { seed: study.seed, studyFolder: "." }));
+    populations.push(
+      await loadPopulation(name, spec, {
+        seed: study.seed,
+        studyFolder: ".",
+        progress: silentProgress(),
+      }),
+    );
   }
   const plan = await planStudy({ study, models, populations, studyFolder: "." });
   return { ...plan, populations };
@@ -130,3 +140,18 @@ test("people carry the name of their survey", async () => {
   assert.equal(populations[0]!.train[0]!.dataset, "A");
   assert.equal(populations[1]!.test[0]!.dataset, "RESUMES");
 });
+
+test(
+  "a population may be a survey's own files",
+  { skip: missing("nls_investigator_nlsy79") },
+  async () => {
+    const files = fileURLToPath(sharedPath("nls_investigator_nlsy79"));
+    const spec = { survey: { files, mapping: "nlsy79_by_year" }, people: 200 };
+    const lines: string[] = [];
+    const progress = new Progress({ write: (text) => lines.push(text) });
+    const options = { seed: 1, studyFolder: ".", progress };
+    const { train, valid, test: tested } = await loadPopulation("NLSY79", spec, options);
+    assert.deepEqual([train.length, valid.length, tested.length], [140, 20, 40]);
+    assert.match(lines.join(""), /NLSY79: left out \d+: /);
+  },
+);
