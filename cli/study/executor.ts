@@ -58,12 +58,12 @@ export class Executor {
       if (work === undefined) continue;
       // Models that share a fit need it under the name of any.
       const isWanted = (step: AskStep | ExtraStep) => wanted(step.fit.model.name);
-      const isNeeded =
-        wanted(fit.model.name) ||
-        [...work.asks, ...work.extras].some(isWanted) ||
-        this.#isBaseOf(fit, wanted);
-      if (isNeeded) missing.push(work);
-      else this.#forget(work);
+      const own = { fit, asks: work.asks.filter(isWanted), extras: work.extras.filter(isWanted) };
+      const steps = [...own.asks, ...own.extras];
+      if (steps.length > 0 || wanted(fit.model.name) || this.#isBaseOf(fit, wanted)) {
+        missing.push(own);
+        this.#drop([...work.asks, ...work.extras].filter((step) => !steps.includes(step)));
+      } else this.#drop([fit, ...work.asks, ...work.extras]);
     }
     if (missing.length > 0) progress.line(`${this.#numKept} steps are done; ${this.#clock.text}`);
     for (const work of missing) await this.#do(work);
@@ -108,9 +108,9 @@ export class Executor {
     this.#numKept += 1;
   }
 
-  /** Leaves steps that nobody wants now out of the time left. */
-  #forget({ fit, asks, extras }: Work): void {
-    for (const { key } of [fit, ...asks, ...extras]) this.#clock.drop(this.#timed.get(key)!);
+  /** Leaves steps that are not to be done now out of the time left. */
+  #drop(steps: readonly { readonly key: string }[]): void {
+    for (const { key } of steps) this.#clock.drop(this.#timed.get(key)!);
   }
 
   #done(key: string, begin: number): number {
@@ -125,7 +125,7 @@ export class Executor {
     if ((await cache.fit(fit.key)) === undefined) {
       progress.line(`Fit ${name}`);
       if (!(await this.#guarded(name, () => this.#fit(fit))))
-        return this.#forget({ fit, asks, extras });
+        return this.#drop([fit, ...asks, ...extras]);
     }
     if (asks.length === 0 && extras.length === 0) return;
     // Models that share a fit may differ in how they are asked.
@@ -142,10 +142,7 @@ export class Executor {
     const opened = await this.#guarded(name, async () =>
       fit.model.family.open(await this.#taskOf(fit)),
     );
-    if (opened === undefined) {
-      for (const { key } of [...asks, ...extras]) this.#clock.drop(this.#timed.get(key)!);
-      return;
-    }
+    if (opened === undefined) return this.#drop([...asks, ...extras]);
     try {
       for (const ask of asks) {
         await this.#guarded(`${name}: ${describeAsk(ask)}`, () => this.#ask(ask, opened));
