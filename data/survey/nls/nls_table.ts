@@ -1,4 +1,4 @@
-import { type Archive, openInflated } from "../../archive/mod.ts";
+import { type Archive, joinArchives, openInflated } from "../../archive/mod.ts";
 import { quote } from "../../career_check.ts";
 import { syntaxError } from "../../lines.ts";
 import type { SurveyRow, SurveyTable, SurveyVariable } from "../survey_table.ts";
@@ -24,9 +24,10 @@ export interface NlsTable extends SurveyTable {
  */
 export async function openNlsTable(archives: readonly Archive[]): Promise<NlsTable> {
   const name = archives.map((archive) => archive.name).join(", ");
-  const files = archives.flatMap((archive) =>
-    archive.entries.filter(isVisible).map((entry) => ({ archive, name: entry.name })),
-  );
+  // Every download of the Investigator has a "default.csv": joined, their names differ.
+  const visible = archives.map((each) => ({ ...each, entries: each.entries.filter(isVisible) }));
+  const archive = joinArchives(visible);
+  const files = archive.entries.map((entry) => ({ archive, name: entry.name }));
   const data = await openDataFiles(files);
   if (data.length === 0) {
     throw new SyntaxError(

@@ -3,8 +3,8 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { gzipSync, strToU8 } from "fflate";
 import { missingReason, readCdb, readSdf } from "../../../data/survey/nls/mod.ts";
-import type { NlsTable, SurveyRow } from "../../../data/survey/mod.ts";
-import { bytesStream, openFiles } from "./memory_archive.ts";
+import { type NlsTable, openNlsTable, type SurveyRow } from "../../../data/survey/mod.ts";
+import { bytesStream, memoryArchive, openFiles } from "./memory_archive.ts";
 
 const SDF = `
 
@@ -242,4 +242,20 @@ test("any bytes as files either read or give a typed error", async () => {
     }),
     { numRuns: 500, seed: 6 },
   );
+});
+
+test("downloads whose extracts have the same name are joined", async () => {
+  const archives = ["A0000100", "B0000100"].map((column, i) => ({
+    ...memoryArchive({ "default.csv": `R0000100,${column}\n1,${i}\n2,${i + 5}\n` }),
+    name: `../${column}.zip`,
+  }));
+  const table = await openNlsTable(archives);
+  assert.deepEqual(table.files.data, [
+    "../A0000100.zip/default.csv",
+    "../B0000100.zip/default.csv",
+  ]);
+  assert.deepEqual(await rowsOf(table, ["R0000100", "A0000100", "B0000100"]), [
+    { place: "../A0000100.zip/default.csv:2", values: ["1", "0", "1"] },
+    { place: "../A0000100.zip/default.csv:3", values: ["2", "5", "6"] },
+  ]);
 });
