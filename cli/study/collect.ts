@@ -5,6 +5,9 @@ import type { OpenedStudy } from "./run.ts";
 
 type GrowingRun = Omit<RunResult, "answers"> & { readonly answers: Answer[] };
 
+/** Whom a model learned from that learns nothing, whoever is at hand for its examples. */
+const NOBODY = { numPeople: 0, numObservations: 0 } as const;
+
 /** Gathers what is finished of a study, in the order in which it declares models. */
 export async function collectResults(
   { study, populations, plan }: OpenedStudy,
@@ -18,7 +21,9 @@ export async function collectResults(
     if (known !== undefined) return known;
     const record = await cache.fit(fit.key);
     if (record === undefined) return undefined;
-    const { report, seconds, numPeople, numObservations, adapter, commit } = record;
+    const { report, seconds, adapter, commit } = record;
+    const { learns = true } = fit.model.family;
+    const { numPeople, numObservations } = learns ? record : NOBODY;
     const run: GrowingRun = {
       model: fit.model.name,
       label: fit.model.label,

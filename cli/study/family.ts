@@ -19,6 +19,8 @@ export interface Family<Schema extends z.ZodType = z.ZodType> {
   readonly schema: Schema;
   /** Whether a model may begin with one that was fitted on other people. */
   readonly canPretrain: boolean;
+  /** Whether a fit learns anything from people; if not, it is as good for any population. @default {true} */
+  readonly learns?: boolean;
   /** The part of the settings that decides the fit; by default all of them. */
   readonly fitSettings?: (spec: z.output<Schema>) => unknown;
   /** SHA-256 of files that the settings name, whose content decides the fit too. */

@@ -271,6 +271,37 @@ test("models that were asked about some people are compared on those, and are ne
     best.map(([label]) => label),
     ["Smooth counts"],
   );
+  const unnamed = analyze(
+    madeResults(results.populations, [runOf("counts"), runOf("smooth"), few]),
+    { claims: [] },
+  );
+  const { title } = tableOf(unnamed, "differences-survey-people");
+  assert.match(title, /minus Smooth counts/);
+});
+
+test("a model stands beside its refits on the people that those were asked about", () => {
+  const some = new Set(smooth.ids.slice(5, 35));
+  const few = selectPeople(counts, some);
+  const refit = (kind: RunResult["refit"] & {}) =>
+    madeRun({
+      model: "smooth",
+      population: "survey People",
+      refit: kind,
+      answers: [answer("survey People", few)],
+    });
+  const refits = [
+    refit({ kind: "mixed", share: 0.5 }),
+    refit({ kind: "resampled", replicate: 1 }),
+    refit({ kind: "resampled", replicate: 2 }),
+  ];
+  const document = analyze(madeResults(results.populations, [runOf("smooth"), ...refits]), {
+    claims: [],
+  });
+  const own = perplexity(selectPeople(smooth, some));
+  const [without, mixed] = tableOf(document, "mixing").rows;
+  assertEstimate(without![3]!, own);
+  assertEstimate(mixed![4]!, perplexity(few) - own);
+  assertEstimate(tableOf(document, "resampled").rows[0]![3]!, own);
 });
 
 test("sections without data are left out, down to a study that found nothing", () => {

@@ -153,6 +153,26 @@ test("a record that is damaged is refused by name, with the remedy", async () =>
   assert.equal((await execute(cache)).numKept, numSteps - 1);
 });
 
+test("a model that learns nothing learned from nobody", async () => {
+  const cache = join(folder, "unlearned");
+  await execute(cache);
+  const asks = opened.plan.asks.map((ask) => {
+    const { model } = ask.fit;
+    if (model.name !== "empirical") return ask;
+    return {
+      ...ask,
+      fit: { ...ask.fit, model: { ...model, family: { ...model.family, learns: false } } },
+    };
+  });
+  const unlearned = { ...opened, plan: { ...opened.plan, asks } };
+  const { runs } = await collectResults(unlearned, new StudyCache(cache), []);
+  for (const { model, fit } of runs) {
+    assert.equal(fit.numPeople === 0, model === "empirical");
+    assert.equal(fit.numObservations === 0, model === "empirical");
+  }
+  assert.equal(FAMILIES.get("prompted")!.learns, false);
+});
+
 test("results are gathered by model, population and refit", async () => {
   const cache = join(folder, "results");
   await execute(cache);

@@ -96,9 +96,16 @@ export class Analysis {
     const judged = this.judged(population);
     const named = judged.find(({ run }) => run.model === this.options.reference);
     if (named) return named;
-    const perplexity = perplexityMeasure();
-    const values = judged.map(({ predictions }) => this.figure(predictions, perplexity).value);
-    return judged[values.indexOf(Math.min(...values.filter((value) => !Number.isNaN(value))))];
+    return this.best(judged);
+  }
+
+  /** The model with the lowest perplexity, among those that were asked about the most people. */
+  best(judged: readonly Judged[]): Judged | undefined {
+    const most = Math.max(...judged.map(({ predictions }) => predictions.ids.length));
+    const value = ({ predictions }: Judged) => this.figure(predictions, perplexityMeasure()).value;
+    return judged
+      .filter((one) => one.predictions.ids.length === most && Number.isFinite(value(one)))
+      .reduce<Judged | undefined>((a, b) => (a && value(a) <= value(b) ? a : b), undefined);
   }
 
   /** Weights of resampled people, the same for all models that were asked about as many. */

@@ -63,10 +63,13 @@ function mixedAnswers(analysis: Analysis): Mixed[] {
       const { share } = refit.refit;
       return predictions ? [{ label, population, share, predictions, without }] : [];
     });
-    if (refits.length === 0) return [];
+    const [some] = refits;
+    if (some === undefined) return [];
     const hasZero = refits.some(({ share }) => share === 0);
-    const own =
-      without && !hasZero ? [{ label, population, share: 0, predictions: without, without }] : [];
+    // Refits may have been asked about fewer people.
+    const own = (without && !hasZero ? [analysis.pair(without, some.predictions)[0]] : []).map(
+      (predictions) => ({ label, population, share: 0, predictions, without }),
+    );
     return [...own, ...refits].toSorted((a, b) => a.share - b.share);
   });
 }

@@ -40,7 +40,7 @@ function summary(analysis: Analysis): Table | undefined {
   const perplexity = perplexityMeasure();
   populations.forEach((population, column) => {
     const judged = analysis.judged(population);
-    const best = bestOf(analysis, judged);
+    const best = analysis.best(judged);
     for (const one of judged) {
       const row = rows.get(one.label) ?? populations.map(() => null);
       const estimate = analysis.estimate(one.predictions, perplexity);
@@ -55,16 +55,6 @@ function summary(analysis: Analysis): Table | undefined {
     rows: Array.from(rows, ([label, cells]) => [label, ...cells]),
     note: `All observations, probabilities normalized over the vocabulary. ${analysis.errorNote}`,
   });
-}
-
-/** The model with the lowest perplexity, among those that were asked about the most people. */
-function bestOf(analysis: Analysis, judged: readonly Judged[]): Judged | undefined {
-  const most = Math.max(...judged.map(({ predictions }) => predictions.ids.length));
-  const value = ({ predictions }: Judged) =>
-    analysis.figure(predictions, perplexityMeasure()).value;
-  return judged
-    .filter((one) => one.predictions.ids.length === most && Number.isFinite(value(one)))
-    .reduce<Judged | undefined>((a, b) => (a && value(a) <= value(b) ? a : b), undefined);
 }
 
 function perplexities(analysis: Analysis, population: string, variant: Variant): Table | undefined {

@@ -33,14 +33,17 @@ function rowsOf(analysis: Analysis): Cell[][] {
   const measure = perplexityMeasure();
   return analysis.runs().flatMap((run) => {
     const { model, population } = run;
-    const values = analysis.results.runs.flatMap((refit) => {
+    const refits = analysis.results.runs.flatMap((refit) => {
       const isOfRun = refit.model === model && refit.population === population;
       if (!isOfRun || refit.refit?.kind !== "resampled") return [];
-      const predictions = answerOf(refit, population);
-      return predictions ? [measure.of(predictions)()] : [];
+      return answerOf(refit, population) ?? [];
     });
-    if (values.length === 0) return [];
-    const own = answerOf(run, population);
+    const [some] = refits;
+    if (some === undefined) return [];
+    const values = refits.map((predictions) => measure.of(predictions)());
+    const whole = answerOf(run, population);
+    // Refits may have been asked about fewer people.
+    const own = whole && analysis.pair(whole, some)[0];
     const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
     return [
       [

@@ -67,6 +67,7 @@ export const promptedFamily: Family<typeof SCHEMA> = {
   name: "prompted",
   schema: SCHEMA,
   canPretrain: false,
+  learns: false,
   fingerprint: async (spec, studyFolder) =>
     fingerprintOf((await openStored({ spec, studyFolder })).stored),
   fit: chooseExamples,
