@@ -12,13 +12,19 @@ const LOCK_FILE = "tenure.lock";
  * would spoil it. A lock whose process is gone is taken over.
  *
  * @param folder Where the lock lies; made if need be.
+ * @param work What to do meanwhile.
+ * @param verb What cannot be done while another process does it, for the error.
  * @throws {CliError} With exit code 75 if another process holds it.
  */
-export async function locked<T>(folder: string, work: () => Promise<T>): Promise<T> {
+export async function locked<T>(
+  folder: string,
+  work: () => Promise<T>,
+  verb = "download",
+): Promise<T> {
   await mkdir(folder, { recursive: true });
   const path = join(folder, LOCK_FILE);
   const own = `${process.pid} ${hostname()} ${randomUUID()}`;
-  while (!(await tryLock(path, own))) await clearStale(path);
+  while (!(await tryLock(path, own))) await clearStale(path, verb);
   try {
     return await work();
   } finally {
@@ -44,16 +50,16 @@ async function tryLock(path: string, text: string): Promise<boolean> {
 }
 
 /** Removes a lock whose process is gone; says who holds one that is alive. */
-async function clearStale(path: string): Promise<void> {
+async function clearStale(path: string, verb: string): Promise<void> {
   const text = await textOf(path);
   if (text === undefined) return; // released meanwhile
   const [, pid, host] = /^(\d+) (\S+)(?: \S+)?$/.exec(text) ?? [];
   if (pid === undefined || host !== hostname() || isAlive(Number(pid))) {
-    throw held(path, pid === undefined ? "unknown" : `process ${pid} on ${host}`);
+    throw held(path, verb, pid === undefined ? "unknown" : `process ${pid} on ${host}`);
   }
   // One process at a time removes stale locks, so that none removes the one of its successor.
   const removal = `${path}.removal`;
-  if (!(await tryLock(removal, text))) throw held(removal, "about to begin");
+  if (!(await tryLock(removal, text))) throw held(removal, verb, "about to begin");
   try {
     if ((await textOf(path)) === text) await rm(path, { force: true });
   } finally {
@@ -61,10 +67,10 @@ async function clearStale(path: string): Promise<void> {
   }
 }
 
-function held(path: string, who: string): CliError {
+function held(path: string, verb: string, who: string): CliError {
   return new CliError(
     EXIT.retry,
-    `Cannot download: only one process may at a time, got one at work (${who}); wait for it, or, if there is none, delete "${path}"`,
+    `Cannot ${verb}: only one process may at a time, got one at work (${who}); wait for it, or, if there is none, delete "${path}"`,
   );
 }
 

@@ -94,23 +94,27 @@ export async function runStudy(request: StudyRequest): Promise<StudyOutcome> {
   const cache = new StudyCache(join(output, "cache"));
   const reportFolder = join(output, "report");
   await (await import("../report/write_report.ts")).checkReportFolder(reportFolder);
-  return locked(output, async () => {
-    const begin = performance.now();
-    const executor = new Executor({ ...opened, cache, progress, device, signal });
-    const wanted = (name: string) => !reportOnly && (only?.includes(name) ?? true);
-    const { numKept, failures } = await executor.run(wanted);
-    const { fits, asks, extras } = opened.plan;
-    const results = await collectResults(opened, cache, [
-      ["Study", file],
-      ["Adapter", (await openAdapter(device)).line],
-      ["Sources", `tenure ${packageVersion()}, ${sourceVersion()}`],
-      ["Date", new Date().toISOString().slice(0, 10)],
-      ["This run", formatDuration(performance.now() - begin)],
-    ]);
-    const report = await writeStudyReport(reportFolder, opened, results);
-    progress.clear();
-    return { report, numSteps: fits.length + asks.length + extras.length, numKept, failures };
-  });
+  return locked(
+    output,
+    async () => {
+      const begin = performance.now();
+      const executor = new Executor({ ...opened, cache, progress, device, signal });
+      const wanted = (name: string) => !reportOnly && (only?.includes(name) ?? true);
+      const { numKept, failures } = await executor.run(wanted);
+      const { fits, asks, extras } = opened.plan;
+      const results = await collectResults(opened, cache, [
+        ["Study", file],
+        ["Adapter", (await openAdapter(device)).line],
+        ["Sources", `tenure ${packageVersion()}, ${sourceVersion()}`],
+        ["Date", new Date().toISOString().slice(0, 10)],
+        ["This run", formatDuration(performance.now() - begin)],
+      ]);
+      const report = await writeStudyReport(reportFolder, opened, results);
+      progress.clear();
+      return { report, numSteps: fits.length + asks.length + extras.length, numKept, failures };
+    },
+    "run the study",
+  );
 }
 
 function checkOnly(
