@@ -63,14 +63,17 @@ async function* importWide(
   { mapping, report }: ImportTableOptions,
 ): AsyncGenerator<PersonRecord, void, undefined> {
   const seen = new Set<string>();
-  let years: readonly Year[] | undefined;
+  let isFirst = true;
   for await (const row of rows) {
-    if (years === undefined) {
+    // Each line of JSON may leave out the years that it does not tell.
+    const years = yearsIn(row, mapping);
+    if (isFirst) {
+      if (years.length === 0) throw noYears(row, mapping);
       checkColumns(
         row,
         fixedColumns(mapping).filter((name) => !isYearly(name)),
       );
-      years = yearsIn(row, mapping);
+      isFirst = false;
     }
     const reader = new RowReader(row, report);
     const person = personOf(reader, mapping);
@@ -80,12 +83,8 @@ async function* importWide(
       seen.add(person.id);
       yield {
         ...person,
-        years: years.map(({ year, written }) =>
-          yearRecord(reader, {
-            mapping,
-            year,
-            column: (name) => name.replace("{year}", written).replace("{yy}", written),
-          }),
+        years: years.map((year) =>
+          yearRecord(reader, { mapping, year, column: (name) => columnOf(name, year) }),
         ),
       };
     }
@@ -94,17 +93,17 @@ async function* importWide(
 
 type Person = Omit<PersonRecord, "years">;
 
-/** A year, and how columns write it. */
-interface Year {
-  readonly year: number;
-  readonly written: string;
+/** The column of a year; one may write two digits of it, another four. */
+function columnOf(name: string, year: number): string {
+  const digits = String(year);
+  return name.replace("{year}", digits).replace("{yy}", digits.slice(-2));
 }
 
 /** Two digits from here on are years of the last century. */
 const PIVOT = 50;
 
-/** Years that have an occupation. */
-function yearsIn({ values, place }: TableRow, { occupation }: TableMapping): readonly Year[] {
+/** Years that have an occupation, ascending. */
+function yearsIn({ values }: TableRow, { occupation }: TableMapping): readonly number[] {
   const [before = "", after = ""] = occupation.column.split(/\{(?:year|yy)\}/);
   const digits = occupation.column.includes("{yy}") ? 2 : 4;
   const years = [...values.keys()].flatMap((name) => {
@@ -113,10 +112,13 @@ function yearsIn({ values, place }: TableRow, { occupation }: TableMapping): rea
     if (written.length !== digits || !/^\d+$/.test(written)) return [];
     const number = Number(written);
     const century = digits === 4 ? 0 : number < PIVOT ? 2000 : 1900;
-    return [{ year: century + number, written }];
+    return [century + number];
   });
-  if (years.length > 0) return years.toSorted((a, b) => a.year - b.year);
-  throw new RangeError(
+  return years.toSorted((a, b) => a - b);
+}
+
+function noYears({ values, place }: TableRow, { occupation }: TableMapping): RangeError {
+  return new RangeError(
     `Cannot import ${place.replace(/:\d+$/, "")}: there must be columns ${occupation.column}, got ${columnsOf(values)}`,
   );
 }

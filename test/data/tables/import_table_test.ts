@@ -250,3 +250,22 @@ test("no value of a table is taken for a property of objects", async () => {
   assert.deepEqual(careers.length, 1);
   assert.ok(leftOut.some(({ reason }) => reason.includes('"__proto__", which')));
 });
+
+test("lines of JSON may tell other years than the first, and columns write years in two ways", async () => {
+  const yaml = `${FIXED}
+shape: wide
+education: { column: "educ_{year}", values: { "12": high school } }
+occupation: { column: "occ_{yy}", coding: census1980 }
+status: { column: "work_{year}", values: { E: employed, U: unemployed } }`;
+  const fixed = { sex: 1, race: "white", area: "S", born: 1960, educ_1982: 12 };
+  const lines = [
+    { person: 1, ...fixed, occ_82: 276 },
+    { person: 2, ...fixed, occ_82: 276, educ_1983: 12, occ_83: "", work_1983: "U" },
+  ].map((line) => JSON.stringify(line));
+  const { careers, leftOut } = await careersOf(rowsOf(lines.join("\n"), "jsonl"), yaml);
+  assert.deepEqual(
+    careers.map(({ observations }) => observations.map(({ occupation }) => occupation)),
+    [["276"], ["276", "unemployed"]],
+  );
+  assert.deepEqual(leftOut, []);
+});
