@@ -16,6 +16,10 @@ export interface PageRules {
 const [KIND, UNPACKED, PACKED, DATA, DICTIONARY, DATA_V2] = [1, 2, 3, 5, 7, 8];
 const [DATA_PAGE, DICTIONARY_PAGE, DATA_PAGE_V2] = [0, 2, 3];
 const [PLAIN_DICTIONARY, RLE, RLE_DICTIONARY] = [2, 3, 8];
+const [DELTA_BINARY, DELTA_LENGTHS, DELTA_BYTES] = [5, 6, 7];
+
+/** Most values of a block of differences; programs write 128 or so. */
+const MAX_DELTA_BLOCK = 2 ** 16;
 
 /**
  * Checks the pages of a column before a decoder believes them: counts of values that add up to the
@@ -112,6 +116,18 @@ function checkValues(
     const width = cursor.view.getUint8(cursor.offset++);
     atMost("bits of a number in a dictionary", width, 32);
     if (width > 0) checkRuns(cursor, width, count);
+  } else if (encoding === DELTA_BYTES) {
+    // A few bytes could repeat the beginning of one long text millions of times.
+    throw new RangeError(
+      "texts must be plain or in a dictionary, got differences (write the table again)",
+    );
+  } else if (encoding === DELTA_BINARY || encoding === DELTA_LENGTHS) {
+    if (cursor.offset >= cursor.view.byteLength) return; // no value at all
+    const [block, parts] = [readVarint(cursor), readVarint(cursor)];
+    atMost("values of a block of differences", block, MAX_DELTA_BLOCK);
+    if (parts < 1 || block < 1 || block % parts !== 0) {
+      throw new RangeError(`parts of a block must divide its ${block} values, got ${parts}`);
+    }
   }
 }
 

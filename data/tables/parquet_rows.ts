@@ -76,7 +76,7 @@ export async function* readParquetRows(
   let row = 0;
   for (const group of metadata.row_groups) {
     const count = Number(group.num_rows);
-    await guarded(file, () => checkColumns(source, { metadata, group, columns }));
+    await guarded(file, () => checkColumns(source, { metadata, group, columns, file }));
     const rows = await readGroup(source, { metadata, columns, file, rowStart: row, count });
     for (const cells of rows) {
       row += 1;
@@ -160,8 +160,8 @@ function chosenColumns({ schema }: FileMetaData, options: ParquetRowsOptions): s
 function topColumns(
   schema: readonly SchemaElement[],
   file: string,
-): { readonly name: string; readonly isPlain: boolean }[] {
-  const columns: { name: string; isPlain: boolean }[] = [];
+): { readonly name: string; readonly isPlain: boolean; readonly isOptional: boolean }[] {
+  const columns: { name: string; isPlain: boolean; isOptional: boolean }[] = [];
   let at = 1;
   const skip = (depth: number): void => {
     const element = schema[at++];
@@ -171,7 +171,11 @@ function topColumns(
   };
   while (at < schema.length) {
     const { name, num_children, repetition_type } = schema[at] as SchemaElement;
-    columns.push({ name, isPlain: num_children === undefined && repetition_type !== "REPEATED" });
+    columns.push({
+      name,
+      isPlain: num_children === undefined && repetition_type !== "REPEATED",
+      isOptional: repetition_type === "OPTIONAL",
+    });
     skip(1);
   }
   return columns;
@@ -207,12 +211,17 @@ async function checkColumns(
     metadata,
     group,
     columns,
+    file,
   }: {
+    readonly file: string;
     readonly metadata: FileMetaData;
     readonly group: RowGroup;
     readonly columns: readonly string[];
   },
 ): Promise<void> {
+  // Fields within records may have the names of columns: only the top ones count.
+  const top = topColumns(metadata.schema, file);
+  const optional = new Set(top.filter(({ isOptional }) => isOptional).map(({ name }) => name));
   for (const { meta_data: column } of group.columns) {
     const name = column?.path_in_schema[0] ?? "";
     if (column === undefined || !columns.includes(name)) continue;
@@ -225,9 +234,7 @@ async function checkColumns(
     }
     checkPages(new Uint8Array(await source.slice(begin, end)), {
       numRows: Number(group.num_rows),
-      isOptional: metadata.schema.some(
-        (element) => element.name === name && element.repetition_type === "OPTIONAL",
-      ),
+      isOptional: optional.has(name),
       isBoolean: column.type === "BOOLEAN",
       codec: column.codec,
       compressors: COMPRESSORS,

@@ -13,6 +13,8 @@ function varint(number: number): number[] {
 const zigzag = (number: number): number[] => varint(number < 0 ? -2 * number - 1 : 2 * number);
 
 interface Page {
+  /** Of the values. @default {8}, indices of a dictionary */
+  readonly encoding?: number;
   readonly count: number;
   readonly body: readonly number[];
   /** Bytes that the page says it has. */
@@ -21,12 +23,13 @@ interface Page {
 }
 
 /** A data page of dictionary indices: kind, sizes, and a record of count and encodings. */
-function page({ count, body, packed = body.length, unpacked = body.length }: Page): number[] {
+function page(given: Page): number[] {
+  const { count, body, packed = body.length, unpacked = body.length, encoding = 8 } = given;
   const fields = [
     0x15,
     ...zigzag(count),
     0x15,
-    ...zigzag(8),
+    ...zigzag(encoding),
     0x15,
     ...zigzag(3),
     0x15,
@@ -114,4 +117,20 @@ test("headers that end early, nest without end or have unknown fields are refuse
     /records may be 8 deep/,
   );
   assert.throws(() => check([0x1d, 0], 5), /kinds of fields must be known, got 13$/);
+});
+
+test("differences that a decoder would follow without end, or unfold without bound, are refused", () => {
+  const differences = (encoding: number, block: number, parts: number): number[] =>
+    page({ count: 5, encoding, body: [...varint(block), ...varint(parts), 5, 0] });
+  for (const encoding of [5, 6]) {
+    check(differences(encoding, 128, 4), 5);
+    for (const parts of [0, 3, 2 ** 31, 2 ** 32 - 5]) {
+      assert.throws(
+        () => check(differences(encoding, 128, parts), 5),
+        /must divide its 128 values/,
+      );
+    }
+    assert.throws(() => check(differences(encoding, 2 ** 31, 1), 5), /values of a block/);
+  }
+  assert.throws(() => check(differences(7, 128, 4), 5), /texts must be plain or in a dictionary/);
 });
