@@ -197,7 +197,7 @@ export class Executor {
       numObservations: cohort.train.reduce((sum, career) => sum + career.observations.length, 0),
       report,
       seconds,
-      adapter: (await openAdapter(device)).line,
+      adapter: adapterName((await openAdapter(device)).line),
       commit: sourceVersion(),
       date: new Date().toISOString(),
     });
@@ -285,4 +285,9 @@ function describeAsk({ population, variation }: AskStep): string {
     case "history":
       return `${population}, latest ${variation.rows} years told`;
   }
+}
+
+/** The adapter in the line that tells of it, without advice. */
+export function adapterName(line: string): string {
+  return line.replace(/^Adapter: /, "").replace(/;.*$/s, "");
 }

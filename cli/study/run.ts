@@ -9,7 +9,7 @@ import type { DeviceChoice } from "../run/device.ts";
 import { formatDuration, type Progress } from "../run/progress.ts";
 import { StudyCache } from "./cache.ts";
 import { collectResults } from "./collect.ts";
-import { Executor } from "./executor.ts";
+import { adapterName, Executor } from "./executor.ts";
 import { FAMILIES } from "./registry.ts";
 import { planStudy, type StudyPlan } from "./plan.ts";
 import { loadPopulation, type Population } from "./populations.ts";
@@ -104,7 +104,7 @@ export async function runStudy(request: StudyRequest): Promise<StudyOutcome> {
       const { fits, asks, extras } = opened.plan;
       const results = await collectResults(opened, cache, [
         ["Study", file],
-        ["Adapter", (await openAdapter(device)).line],
+        ["Adapter", adapterName((await openAdapter(device)).line)],
         ["Sources", `tenure ${packageVersion()}, ${sourceVersion()}`],
         ["Date", new Date().toISOString().slice(0, 10)],
         ["This run", formatDuration(performance.now() - begin)],

@@ -8,6 +8,7 @@ import { createReadStream, existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { CliError, EXIT } from "../../platform/errors.ts";
 import { openBaseModel } from "../../run/base_model.ts";
+import { countWeights } from "../../../model/transformer/weight_shapes.ts";
 import { openDevice } from "../../run/device.ts";
 import { writePrepared } from "../../run/prepare.ts";
 import { PREPARE_FILE } from "../../run/prepared.ts";
@@ -119,8 +120,15 @@ async function fitLanguageModel(task: Task): Promise<FitReport> {
   if (outcome.reason === "interrupted") {
     throw new CliError(EXIT.retry, "Interrupted; the same command goes on from here");
   }
-  const { stored } = await openTrainedModel(runFolder);
+  const { stored, adapter } = await openTrainedModel(runFolder);
+  const numTotalParameters = countWeights(stored.config);
+  const numFitted = [...(adapter?.values.values() ?? [])].reduce(
+    (sum, { length }) => sum + length,
+    0,
+  );
   return {
+    numParameters: adapter === undefined ? numTotalParameters : numFitted,
+    numTotalParameters,
     curve: await curveOf(runFolder),
     details: { steps: outcome.step, vocabulary: stored.config.vocabSize },
   };
