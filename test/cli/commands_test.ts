@@ -179,7 +179,11 @@ test("wrong input gets one line and its own exit code", () => {
       /Cannot read "nowhere.tsv": the file must exist/,
     ],
     [EXIT.data, ["prepare", table, "-o", out], /table\.tsv, line 2: .*got "31337"/],
-    [EXIT.usage, ["prepare", "careers.xls", "-o", out], /must end in \.parquet, or in \.tsv, \.csv or \.jsonl/],
+    [
+      EXIT.usage,
+      ["prepare", "careers.xls", "-o", out],
+      /must end in \.parquet, or in \.tsv, \.csv or \.jsonl/,
+    ],
     [EXIT.usage, ["prepare", "-o", out], /either a file or --synthetic, got neither/],
     [EXIT.usage, ["prepare", table, "-o", data], /must be new or empty/],
     [EXIT.data, ["train", folder, "-o", out], /must be a folder that tenure prepare wrote/],
