@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { type Career, type CareerSplit, splitCareers } from "../../data/mod.ts";
+import { type Career, type CareerSplit, careerToJson, splitCareers } from "../../data/mod.ts";
 import { type SyntheticPopulation, syntheticPopulation } from "../../data/synthetic/mod.ts";
 import { EXIT, failingAs } from "../platform/errors.ts";
 import { readCareersFile } from "../run/careers_file.ts";
@@ -97,4 +97,28 @@ function keep(
     fractions: { train: share, valid: 0, test: 1 - share },
   });
   return train;
+}
+
+/**
+ * Checks that nobody who is tested in one population is learned from in another, as when a file is
+ * named twice, or two populations draw the same synthetic people.
+ *
+ * @throws {RangeError} Naming both populations and a person.
+ */
+export function checkApart(populations: readonly Population[]): void {
+  // A person is the same whatever the population calls the survey.
+  const keyOf = ({ dataset: _dataset, ...career }: Career) => careerToJson(career);
+  const learned = new Map<string, string>();
+  for (const { name, train, valid } of populations) {
+    for (const career of [...train, ...valid]) learned.set(keyOf(career), name);
+  }
+  for (const { name, test } of populations) {
+    for (const career of test) {
+      const other = learned.get(keyOf(career));
+      if (other === undefined) continue;
+      throw new RangeError(
+        `Cannot study "${name}" beside "${other}": nobody may be tested in one population and learned from in another, got ${JSON.stringify(career.id)} in both; name each file once, and synthetic populations of different kinds`,
+      );
+    }
+  }
 }

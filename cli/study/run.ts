@@ -12,7 +12,7 @@ import { collectResults } from "./collect.ts";
 import { adapterName, Executor } from "./executor.ts";
 import { FAMILIES } from "./registry.ts";
 import { planStudy, type StudyPlan } from "./plan.ts";
-import { loadPopulation, type Population } from "./populations.ts";
+import { checkApart, loadPopulation, type Population } from "./populations.ts";
 import { writeStudyReport } from "./study_report.ts";
 import { readStudy, type Study, type StudyModel } from "./schema.ts";
 
@@ -75,6 +75,7 @@ export async function openStudy(file: string, progress: Progress): Promise<Opene
     progress.line(`${name}: ${train} people to learn from, ${valid} to choose by, ${test} to test`);
     populations.push(population);
   }
+  await failingAs(EXIT.data, () => checkApart(populations));
   const plan = await planStudy({ study, models, populations, studyFolder });
   return { study, models, populations, studyFolder, plan };
 }

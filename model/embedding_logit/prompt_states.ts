@@ -1,9 +1,10 @@
-import type { Batch, EncodedResume } from "../../data/batch.ts";
+import type { EncodedResume } from "../../data/batch.ts";
 import type { Gpu } from "../../engine/gpu.ts";
 import { matmul } from "../../engine/ops/matmul.ts";
 import { Plan, submitAndRead } from "../../engine/plan.ts";
 import { Tape } from "../../engine/tape.ts";
 import type { Tensor } from "../../engine/tensor.ts";
+import { rowOfTexts } from "../generate/embed.ts";
 import { ModelInputs } from "../transformer/inputs.ts";
 import type { Transformer } from "../transformer/transformer.ts";
 
@@ -106,7 +107,12 @@ export class PromptStates {
     const pass = this.#passFor(numTokens, numPrompts);
     await pass.plan.compile();
     const { seqLen } = pass.inputs;
-    pass.inputs.write(rowOf(pieces, seqLen));
+    pass.inputs.write(
+      rowOfTexts(
+        pieces.map(({ tokens }) => tokens),
+        seqLen,
+      ),
+    );
     this.#gpu.write(pass.pool, poolOf(pieces, pass.pool, this.#pooling));
     const [values] = await submitAndRead(this.#gpu, [pass.plan], [pass.plan.source(pass.output)]);
     let begin = 0;
@@ -148,25 +154,6 @@ export class PromptStates {
     }
     this.#passes.clear();
   }
-}
-
-/** Resumes one after another in one row, none seeing another. */
-function rowOf(pieces: readonly Piece[], seqLen: number): Batch {
-  const u32 = () => new Uint32Array(seqLen);
-  const [tokens, positions] = [u32(), u32()];
-  const starts = Uint32Array.from({ length: seqLen }, (_, i) => i);
-  const ends = Uint32Array.from({ length: seqLen }, (_, i) => i + 1);
-  let begin = 0;
-  for (const piece of pieces) {
-    const end = begin + piece.tokens.length;
-    tokens.set(piece.tokens, begin);
-    for (let i = begin; i < end; i++) positions[i] = i - begin;
-    starts.fill(begin, begin, end);
-    ends.fill(end, begin, end);
-    begin = end;
-  }
-  const unused = { targets: u32(), weights: new Float32Array(seqLen) };
-  return { label: "resumes", numRows: 1, seqLen, tokens, positions, starts, ends, ...unused };
 }
 
 function poolOf(

@@ -71,7 +71,7 @@ export class Embedder {
     const pass = this.#passFor(numTokens);
     await pass.plan.compile();
     const { seqLen } = pass.inputs;
-    pass.inputs.write(rowOf(texts, seqLen));
+    pass.inputs.write(rowOfTexts(texts, seqLen));
     this.#gpu.write(pass.pool, poolOf(texts, seqLen, this.#pooling));
     const [values] = await submitAndRead(this.#gpu, [pass.plan], [pass.plan.source(pass.output)]);
     const { dModel } = this.#model.config;
@@ -125,8 +125,8 @@ interface Pass {
   readonly output: Tensor;
 }
 
-/** Texts one after another in one row, none seeing another. */
-function rowOf(texts: readonly Uint32Array[], seqLen: number): Batch {
+/** Texts one after another in one row of `seqLen` tokens, none seeing another. */
+export function rowOfTexts(texts: readonly Uint32Array[], seqLen: number): Batch {
   const u32 = () => new Uint32Array(seqLen);
   const [tokens, positions] = [u32(), u32()];
   const starts = Uint32Array.from({ length: seqLen }, (_, i) => i);

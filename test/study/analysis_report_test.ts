@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { analyze } from "../../cli/study/analysis/analyze.ts";
-import { correlation } from "../../cli/study/analysis/gap_years_section.ts";
+import { gapCorrelation } from "../../model/forecast/gap_years.ts";
 import { checkDocument } from "../../cli/report/check_document.ts";
 import type { Cell, Estimate, Figure, ReportDocument, Table } from "../../cli/report/document.ts";
 import type { RunResult } from "../../cli/study/results.ts";
@@ -224,10 +224,11 @@ test("gap years and valid titles by hand", () => {
   const begins = ["Smooth counts", "survey People", 20];
   // Of the differences, 0 and 1 alternately.
   assertEstimate(cellAt(gaps, begins, "Difference"), 0.5, Math.sqrt(5 / 19 / 20));
-  const x = [1, 2, 4];
-  assert.ok(Math.abs(correlation(x, [2, 4, 8]) - 1) < TOLERANCE);
-  assert.ok(Math.abs(correlation(x, [-1, -2, -4]) + 1) < TOLERANCE);
-  assert.ok(Math.abs(correlation(x, [1, 0, 1]) - 1 / (2 * Math.sqrt(7))) < TOLERANCE);
+  const correlation = (twoStep: readonly number[]) =>
+    gapCorrelation([1, 2, 4].map((direct, i) => ({ direct, twoStep: twoStep[i]! })));
+  assert.ok(Math.abs(correlation([2, 4, 8]) - 1) < TOLERANCE);
+  assert.ok(Math.abs(correlation([-1, -2, -4]) + 1) < TOLERANCE);
+  assert.ok(Math.abs(correlation([1, 0, 1]) - 1 / (2 * Math.sqrt(7))) < TOLERANCE);
   const share = cellAt(tableOf(report, "titles"), ["Smooth counts", "survey People"], "Share");
   assertEstimate(share, 0.96, Math.sqrt((0.96 * 0.04) / 50));
 });

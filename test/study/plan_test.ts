@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Progress } from "../../cli/run/progress.ts";
 import { planStudy, type StudyPlan } from "../../cli/study/plan.ts";
-import { loadPopulation, type Population } from "../../cli/study/populations.ts";
+import { checkApart, loadPopulation, type Population } from "../../cli/study/populations.ts";
 import { FAMILIES } from "../../cli/study/registry.ts";
 import { readStudy } from "../../cli/study/schema.ts";
 import { silentProgress } from "../cli/run_support.ts";
@@ -155,3 +155,14 @@ test(
     assert.match(lines.join(""), /NLSY79: left out \d+: /);
   },
 );
+
+test("populations that share people are refused, whatever their surveys are called", async () => {
+  const options = { seed: 1, studyFolder: ".", progress: silentProgress() };
+  const load = (name: string, split_seed: number) =>
+    loadPopulation(name, { synthetic: "survey", people: 40, split_seed }, options);
+  const [a, again, other] = [await load("A", 1), await load("B", 2), await load("C", 1)];
+  assert.throws(() => checkApart([a, again]), /Cannot study "[AB]" beside "[AB]": nobody may be/);
+  assert.doesNotThrow(() => checkApart([a, other])); // split alike: who is tested is tested in both
+  const large = await loadPopulation("L", { synthetic: "large", people: 40 }, options);
+  assert.doesNotThrow(() => checkApart([a, large]));
+});

@@ -1,4 +1,5 @@
 import { deviation } from "../../../model/evaluation/resampling.ts";
+import { gapCorrelation } from "../../../model/forecast/gap_years.ts";
 import type { Section } from "../../report/document.ts";
 import type { Analysis } from "./analysis.ts";
 import { columnsOf, sectionOf, tableOf } from "./section.ts";
@@ -20,7 +21,7 @@ export function gapYearsSection(analysis: Analysis): Section | undefined {
         mean(direct),
         mean(twoStep),
         { value: mean(differences), ...(Number.isFinite(error) && { error }) },
-        correlation(direct, twoStep),
+        gapCorrelation(gapYears),
       ],
     ];
   });
@@ -49,11 +50,4 @@ export function gapYearsSection(analysis: Analysis): Section | undefined {
 
 function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-/** Pearson's correlation; NaN where one of the two does not vary. */
-export function correlation(a: readonly number[], b: readonly number[]): number {
-  const [meanA, meanB] = [mean(a), mean(b)];
-  const covariance = a.reduce((sum, value, i) => sum + (value - meanA) * (b[i]! - meanB), 0);
-  return covariance / ((a.length - 1) * deviation(a) * deviation(b));
 }
