@@ -62,4 +62,5 @@ export {
 export { vocabularyOfTokenizerJson } from "./tokenizer/vocabulary_of_json.ts";
 export * from "./synthetic/mod.ts";
 export * from "./variations.ts";
+export * from "./wording.ts";
 export * from "./survey/mod.ts";

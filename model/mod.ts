@@ -64,6 +64,7 @@ export * from "./checkpoint/safetensors_file.ts";
 export * from "./checkpoint/stored_hugging_face.ts";
 export type { EncodedWeight, StoredModel, StoredWeight } from "./checkpoint/stored_model.ts";
 export type { JsonObject, JsonValue } from "./checkpoint/strict_json.ts";
+export { wordingFromJson, wordingOfSettings, wordingToJson } from "./checkpoint/wording_json.ts";
 export * from "./embedding_logit/embedding_files.ts";
 export { EmbeddingLogit, type EmbeddingLogitWeights } from "./embedding_logit/embedding_model.ts";
 export * from "./embedding_logit/fit_embedding.ts";

@@ -8,7 +8,7 @@ import { pathToFileURL } from "node:url";
 import { openTestAdapter } from "./support.ts";
 
 /** Folders whose sources docs/architecture.md lists, each with one line. */
-const FOLDERS = ["engine", "shaders", "model", "data", "cli", "bench"];
+const FOLDERS = ["engine", "shaders", "model", "data", "cli", "web", "bench"];
 
 /** Sources that belong to the project: those in git, or, without git, those that are there. */
 function sources(): string[] {

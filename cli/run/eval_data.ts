@@ -7,7 +7,7 @@ import { openPrepared, type Prepared, readSplit, type Split, splitFile } from ".
 import type { Progress } from "./progress.ts";
 import { readRunInfo } from "./run_folder.ts";
 import type { TrainedModel } from "./trained_model.ts";
-import { cutCareer, personOf, resumeOptions } from "./wording.ts";
+import { cutCareer, personOf, resumeOptions } from "../../data/wording.ts";
 
 /** Which people to judge by. */
 export interface EvalDataRequest {

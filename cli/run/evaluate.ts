@@ -18,7 +18,7 @@ import { type EvalReport, reportOf, type TruthReport, writeReport } from "./eval
 import { type Prepared, readSplit } from "./prepared.ts";
 import { formatDuration } from "./progress.ts";
 import { createLanguageModel, openTrainedModel, type TrainedModel } from "./trained_model.ts";
-import { personOf } from "./wording.ts";
+import { personOf } from "../../data/wording.ts";
 
 /** What `tenure eval` is asked to do. */
 export interface EvalRequest extends EvalDataRequest {

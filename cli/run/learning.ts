@@ -11,7 +11,7 @@ import { CliError, EXIT, failingAs } from "../platform/errors.ts";
 import { trainingData, validationData } from "./batches.ts";
 import { openPrepared, type Prepared, readSplit, splitFile, TOKENIZER_FILE } from "./prepared.ts";
 import type { BatchSettings } from "./settings.ts";
-import { resumeOptions } from "./wording.ts";
+import { resumeOptions } from "../../data/wording.ts";
 
 /** People to learn from and to choose by, as tokens. */
 export interface Corpus {

@@ -13,7 +13,7 @@ import { openFile } from "../platform/files.ts";
 import { readCareersFile } from "./careers_file.ts";
 import { type DeviceChoice, withDevice } from "./device.ts";
 import { createLanguageModel, openTrainedModel, type TrainedModel } from "./trained_model.ts";
-import { cutCareer, personOf, resumeOptions, type Wording } from "./wording.ts";
+import { cutCareer, personOf, resumeOptions, type Wording } from "../../data/wording.ts";
 
 /** What `tenure predict` is asked to do. */
 export interface PredictRequest {

@@ -22,7 +22,8 @@ import {
   TOKENIZER_FILE,
 } from "./prepared.ts";
 import { countSplit, type SplitCounts } from "./split_counts.ts";
-import { cutCareer, resumeOptions, type Wording, wordingToJson } from "./wording.ts";
+import { cutCareer, resumeOptions, type Wording } from "../../data/wording.ts";
+import { wordingToJson } from "../../model/checkpoint/wording_json.ts";
 
 /** What `tenure prepare` is asked to do. */
 export interface PrepareRequest {

@@ -12,7 +12,8 @@ import {
 import { CliError, EXIT, failingAs } from "../platform/errors.ts";
 import { readCareersFile } from "./careers_file.ts";
 import { hashFile } from "./hash.ts";
-import { type Wording, wordingFromJson } from "./wording.ts";
+import type { Wording } from "../../data/wording.ts";
+import { wordingFromJson } from "../../model/checkpoint/wording_json.ts";
 
 /** Parts of a prepared folder: to learn from, to choose by, to judge by. */
 export const SPLITS = ["train", "valid", "test"] as const;

@@ -10,7 +10,7 @@ import type { LoraConfig } from "../../model/lora/config.ts";
 import type { ActivationDType } from "../../model/transformer/activation_dtype.ts";
 import type { ModelConfig } from "../../model/transformer/config.ts";
 import type { Kernels } from "./device.ts";
-import { type Wording, wordingFromJson } from "./wording.ts";
+import type { Wording } from "../../data/wording.ts";
 
 /** How long to train: passes over the data, steps, or minutes that are turned into steps before the first. */
 export type Length =
@@ -95,11 +95,6 @@ export function baseDtypeOfSettings(settings: JsonObject, file: string): WeightD
 
 /** How weights beneath adapters may be held. */
 export const BASE_DTYPES: readonly WeightDType[] = ["f32", "f16", "bf16", "int8", "int4"];
-
-/** Reads back what occupation models need of the settings: how careers become text. */
-export function wordingOfSettings(settings: JsonObject, file: string): Wording {
-  return wordingFromJson(new Fields(settings, file).object("wording"));
-}
 
 /**
  * The first setting that differs, as `"optimizer.learningRate must be 0.002, got 0.001"`.

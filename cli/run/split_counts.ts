@@ -2,7 +2,7 @@ import type { Career, Tokenizer } from "../../data/mod.ts";
 import { alignTable } from "../../model/occupation/table.ts";
 import { type Kind, kindOf, KINDS } from "../../model/occupation/metrics.ts";
 import { type Split, SPLITS } from "./prepared.ts";
-import { personOf, type Wording } from "./wording.ts";
+import { personOf, type Wording } from "../../data/wording.ts";
 
 /** Counts of one part of the people. */
 export interface SplitCounts {

@@ -27,8 +27,9 @@ import { CliError, EXIT, failingAs } from "../platform/errors.ts";
 import { withPath } from "../platform/file_source.ts";
 import { baseOfState, reopenBaseModel } from "./base_model.ts";
 import { holds, RUN_FILE } from "./run_folder.ts";
-import { baseDtypeOfSettings, wordingOfSettings } from "./settings.ts";
-import { resumeOptions, type Wording } from "./wording.ts";
+import { baseDtypeOfSettings } from "./settings.ts";
+import { wordingOfSettings } from "../../model/checkpoint/wording_json.ts";
+import { resumeOptions, type Wording } from "../../data/wording.ts";
 
 /** Weights of a model on disk, or of the one that adapters stand on. */
 interface ModelSource {

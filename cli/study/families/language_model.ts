@@ -15,7 +15,7 @@ import { PREPARE_FILE } from "../../run/prepared.ts";
 import { SIZES, sizes } from "../../run/sizes.ts";
 import { train, type TrainRequest } from "../../run/train.ts";
 import { createLanguageModel, openTrainedModel } from "../../run/trained_model.ts";
-import { personOf, resumeOptions, type Wording } from "../../run/wording.ts";
+import { personOf, resumeOptions, type Wording } from "../../../data/wording.ts";
 import type { Family, FitReport, FitTask, OpenedModel, OpenTask } from "../family.ts";
 
 const count = () => z.int().min(1);
