@@ -1,7 +1,7 @@
-import { limitMs } from "../../engine/profile/roofline.ts";
+import { limitOf, type Thoroughness } from "../cases/mod.ts";
 import type { BenchRow } from "../report/row.ts";
 import { formatNumber, formatShare } from "../report/format.ts";
-import type { BenchContext, BenchItem, Thoroughness } from "../suite/item.ts";
+import type { BenchItem } from "../suite/item.ts";
 import type { CheckContext, Finding } from "./section.ts";
 
 /** Enough for a median, on work that takes milliseconds. */
@@ -24,9 +24,8 @@ export async function measureItems(
   const rows: BenchRow[] = [];
   const failures: string[] = [];
   const skipped: string[] = [];
-  const limit: BenchContext["limitMs"] =
-    roofline && (({ dtype, ...work }) => limitMs(roofline, { ...work, halves: dtype === "f16" }));
-  const context = { gpu, scale, isQuick: scale === "small", effort: EFFORT, limitMs: limit, wants };
+  const limitMs = roofline && limitOf(roofline);
+  const context = { gpu, scale, isQuick: scale === "small", effort: EFFORT, limitMs, wants };
   for (const { ids, run } of items) {
     if (performance.now() > deadline) {
       skipped.push(...ids.filter(wants));

@@ -10,7 +10,8 @@ import { randomModel } from "../../cli/run/built_in_sizes.ts";
 import { type BenchModel, benchModels, randomPrompt } from "../generation_models.ts";
 import { type BenchRow, rowOf } from "../report/row.ts";
 import { timeCalls } from "./host_clock.ts";
-import { type BenchContext, type BenchItem, WrongResultError } from "./item.ts";
+import { WrongResultError } from "../cases/mod.ts";
+import type { BenchContext, BenchItem } from "./item.ts";
 
 const DTYPES = ["f32", "f16", "int8", "int4"] as const satisfies WeightDType[];
 

@@ -1,6 +1,6 @@
 import { Bench } from "tinybench";
 import type { Timed } from "../report/row.ts";
-import type { Thoroughness } from "./item.ts";
+import type { Thoroughness } from "../cases/mod.ts";
 
 /** A round of host work takes at least so many calls, and at least this long. */
 const LEAST_CALLS = 2;

@@ -1,16 +1,6 @@
 import type { Gpu } from "../../engine/gpu.ts";
-import type { Scale } from "../cases/mod.ts";
+import type { Scale, Thoroughness } from "../cases/mod.ts";
 import type { BenchRow, LimitMs } from "../report/row.ts";
-
-/** How thoroughly rows are measured. */
-export interface Thoroughness {
-  /** Measurements of each row. */
-  readonly rounds: number;
-  /** Least time of a measurement on the device, ms. */
-  readonly minMs: number;
-  /** No round of a row begins later than this after its first, ms. */
-  readonly maxMs: number;
-}
 
 /** What is there to measure with. */
 export interface BenchContext {
@@ -29,9 +19,4 @@ export interface BenchItem {
   readonly ids: readonly string[];
   /** Measures the rows that the context wants. */
   readonly run: (context: BenchContext) => Promise<readonly BenchRow[]>;
-}
-
-/** A row could not be trusted: what it computes is wrong. */
-export class WrongResultError extends Error {
-  override readonly name = "WrongResultError";
 }

@@ -1,20 +1,26 @@
 import { Gpu } from "../../engine/gpu.ts";
 import {
-  limitMs,
   type MeasuredRoofline,
   measureRoofline,
-  type Roofline,
   type RooflineOptions,
 } from "../../engine/profile/roofline.ts";
 import { identityOf } from "../../engine/tuning/device_identity.ts";
 import type { OpenedAdapter } from "../../cli/platform/dawn.ts";
 import { tunedChoices } from "../../cli/run/tuning.ts";
 import { formatDuration, Progress } from "../../cli/run/progress.ts";
-import type { Scale } from "../cases/mod.ts";
+import {
+  CEILING_EFFORT,
+  higher,
+  limitOf,
+  QUICK,
+  type Scale,
+  THOROUGH,
+  WrongResultError,
+} from "../cases/mod.ts";
 import { formatNumber, formatShare } from "../report/format.ts";
-import { againstLimit, type BenchRow, type LimitMs } from "../report/row.ts";
+import { againstLimit, type BenchRow } from "../report/row.ts";
 import { generationItems } from "./generation_items.ts";
-import { type BenchContext, type BenchItem, type Thoroughness, WrongResultError } from "./item.ts";
+import type { BenchContext, BenchItem } from "./item.ts";
 import { kernelItems } from "./kernel_items.ts";
 import { titleItems } from "./title_items.ts";
 import { trainItems } from "./train_items.ts";
@@ -52,12 +58,6 @@ export interface SuiteResult {
   readonly failures: readonly { readonly id: string; readonly message: string }[];
 }
 
-const THOROUGH: Thoroughness = { rounds: 9, minMs: 20, maxMs: 5000 };
-const QUICK: Thoroughness = { rounds: 5, minMs: 5, maxMs: 1000 };
-
-/** Share of the roofline's own work that is enough on a software adapter, and in a hurry. */
-const ROOFLINE_SCALE = { small: 0.1, full: 1 } as const;
-
 /**
  * Measures kernels, training, prefill, decoding, titles and loading on an adapter. Every row is
  * checked first; a row that is wrong or does not fit is a failure, and the run goes on.
@@ -86,11 +86,11 @@ export async function runSuite(
     }
     progress.line(`${items.length} items; measuring the adapter's limits first`);
     const effort = isQuick ? QUICK : THOROUGH;
-    const measure = () => measureRoofline(gpu, { scale: ROOFLINE_SCALE[scale], ...limits });
+    const measure = () => measureRoofline(gpu, { ...CEILING_EFFORT[scale], ...limits });
     const first = await measure();
     const context = { gpu, scale, isQuick, effort, limitMs: limitOf(first), wants };
     const { rows: measured, failures } = await runItems(items, context, progress);
-    // The machine may have been busy, and a ceiling is the most that was ever reached.
+    // The machine may have been busy.
     const roofline = higher(first, await measure());
     const rows = measured.map((row) => againstLimit(row, limitOf(roofline)));
     const said = {
@@ -111,30 +111,6 @@ export async function runSuite(
     progress.clear();
     gpu.destroy();
   }
-}
-
-/** The least time of work under a roofline. */
-function limitOf(roofline: Roofline): NonNullable<LimitMs> {
-  return ({ dtype, ...work }) => limitMs(roofline, { ...work, halves: dtype === "f16" });
-}
-
-/** The higher of each ceiling of two measurements. */
-export function higher(one: MeasuredRoofline, other: MeasuredRoofline): MeasuredRoofline {
-  const runs = [...one.runs, ...other.runs];
-  const both: { -readonly [Key in keyof MeasuredRoofline]: MeasuredRoofline[Key] } = {
-    ...one,
-    runs,
-  };
-  for (const key of [
-    "bytesPerSecond",
-    "flopsPerSecond",
-    "halfFlopsPerSecond",
-    "matrixFlopsPerSecond",
-  ] as const) {
-    const rate = other[key];
-    if (rate !== undefined && !(both[key]! >= rate)) both[key] = rate;
-  }
-  return both;
 }
 
 async function allItems(scale: Scale, isQuick: boolean): Promise<BenchItem[]> {

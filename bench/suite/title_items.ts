@@ -1,6 +1,7 @@
 import { rowOf } from "../report/row.ts";
 import { measureTitleScoring } from "../title_scoring.ts";
-import { type BenchItem, WrongResultError } from "./item.ts";
+import { WrongResultError } from "../cases/mod.ts";
+import type { BenchItem } from "./item.ts";
 
 /** Largest difference of a log-probability between one pass and a pass for each title. */
 const TOLERANCE = 1e-3;

@@ -14,7 +14,8 @@ import {
   smallGptWeights,
 } from "../small_gpt.ts";
 import { timeCalls } from "./host_clock.ts";
-import { type BenchContext, type BenchItem, WrongResultError } from "./item.ts";
+import { WrongResultError } from "../cases/mod.ts";
+import type { BenchContext, BenchItem } from "./item.ts";
 import { randomBatch } from "./random_batch.ts";
 
 /** A training step to measure. */

@@ -5,8 +5,9 @@ import { Progress } from "../../cli/run/progress.ts";
 import type { MeasuredRoofline } from "../../engine/profile/roofline.ts";
 import { againstLimit, rowOf } from "../../bench/report/row.ts";
 import { timeCalls } from "../../bench/suite/host_clock.ts";
-import { type BenchItem, WrongResultError } from "../../bench/suite/item.ts";
-import { higher, runItems, runSuite } from "../../bench/suite/suite.ts";
+import { higher, WrongResultError } from "../../bench/cases/mod.ts";
+import type { BenchItem } from "../../bench/suite/item.ts";
+import { runItems, runSuite } from "../../bench/suite/suite.ts";
 import { openGpu } from "../support.ts";
 
 const gpu = await openGpu();

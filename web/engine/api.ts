@@ -1,7 +1,9 @@
 import type { Career, Education, Observation } from "../../data/career.ts";
 import type { Wording } from "../../data/wording.ts";
 import type { WeightDType } from "../../engine/pack.ts";
+import type { Group } from "../../bench/cases/kernel_case.ts";
 import type { BenchRow } from "../../bench/report/row.ts";
+import type { Roofline } from "../../engine/profile/limit.ts";
 
 /** A file of a model, with its path from the model's folder. Blobs cross to a worker without a copy. */
 export interface ModelFile {
@@ -153,17 +155,17 @@ export interface BenchOptions extends CallOptions {
   readonly quick?: boolean;
   /** Only cases whose id contains this. */
   readonly only?: string;
+  /** Only cases of this family. */
+  readonly group?: Group;
 }
 
-/** What a bench finds, as it goes on: the adapter's ceilings first, then a row a case. */
+/**
+ * What a bench finds, as it goes on: the adapter's ceilings first, then a row a case, and at last
+ * the ceilings once more, for the device may have been busy at first; see `againstLimit()`.
+ */
 export type BenchEvent =
-  | {
-      readonly kind: "roofline";
-      readonly bytesPerSecond: number;
-      readonly flopsPerSecond: number;
-      readonly halfFlopsPerSecond?: number;
-    }
-  | { readonly kind: "row"; readonly row: BenchRow }
+  | ({ readonly kind: "roofline" } & Roofline)
+  | { readonly kind: "row"; readonly row: BenchRow; readonly group: Group }
   /** A case that the device cannot run, or gets wrong. */
   | { readonly kind: "left out"; readonly id: string; readonly why: string };
 
