@@ -15,6 +15,15 @@ export interface Wording {
   readonly lastRows: number;
 }
 
+/** How careers become text where nobody says, as the paper words its main survey. */
+export const DEFAULT_WORDING: Wording = {
+  dataset: "NLSY97",
+  birthYear: true,
+  titles: "authentic",
+  titleSeed: 0,
+  lastRows: 0,
+};
+
 /** A career as occupation models see it: indices for those that count, tokens for those that read. */
 export interface WordedCareer {
   readonly career: Career;

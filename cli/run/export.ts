@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
+import type { Wording } from "../../data/wording.ts";
 import { sizeOf } from "../../engine/tensor.ts";
 import { modelTypeOf } from "../../model/checkpoint/config_json.ts";
 import {
@@ -15,6 +16,7 @@ import { encodeGguf, type GgufOutputType } from "../../model/checkpoint/gguf/enc
 import { toFloat32 } from "../../model/checkpoint/gguf/to_float32.ts";
 import { openTrainerRecord, TRAINER_FILE } from "../../model/checkpoint/run_state.ts";
 import type { StoredModel, WeightDtype } from "../../model/checkpoint/stored_model.ts";
+import { wordingFile } from "../../model/checkpoint/wording_file.ts";
 import { exportPeft } from "../../model/lora/export_peft.ts";
 import { mergedModel } from "../../model/lora/merge.ts";
 import { type PeftAdapter, readPeft, readPeftConfig } from "../../model/lora/read_peft.ts";
@@ -29,6 +31,7 @@ import {
 } from "../platform/new_folder.ts";
 import { baseOfState, reopenBaseModel } from "./base_model.ts";
 import { generationOf, tokenizerConfigOf, vocabularyOf } from "./export_tokenizer.ts";
+import { wordingOfPath } from "./export_wording.ts";
 import { formatBytes } from "./format.ts";
 import { openModel } from "./load_model.ts";
 import type { Progress } from "./progress.ts";
@@ -85,6 +88,8 @@ interface Source {
   readonly revision?: string;
   readonly stored: StoredModel;
   readonly adapter?: PeftAdapter;
+  /** How the careers were worded that it learned from. */
+  readonly wording?: Wording;
 }
 
 /** Files to write, and what is said of them. */
@@ -94,7 +99,7 @@ interface Writing extends Omit<ExportSummary, "folder" | "files"> {
 
 /** What an export leaves in a folder, GGUF files aside. */
 const EXPORTED =
-  /^((config|generation_config|tokenizer|tokenizer_config|adapter_config|model\.safetensors\.index)\.json|(model(-\d{5}-of-\d{5})?|adapter_model)\.safetensors)$/;
+  /^((config|generation_config|tokenizer|tokenizer_config|tenure|adapter_config|model\.safetensors\.index)\.json|(model(-\d{5}-of-\d{5})?|adapter_model)\.safetensors)$/;
 
 const ADAPTER_FILE = "adapter_config.json";
 
@@ -192,14 +197,21 @@ async function openSource(request: ExportRequest): Promise<Source> {
     );
   }
   if (adapterPath === undefined) {
-    return { path: model, stored: await openModel({ ...request, path: model }) };
+    const stored = await openModel({ ...request, path: model });
+    return { path: model, stored, ...(await worded(model, request.revision)) };
   }
   const { path, revision } = await baseOf(adapterPath, request, own === undefined);
   const options = revision === undefined ? {} : { revision };
   if (merge) await checkBase(adapterPath, { given: path, ...options });
   const stored = await openModel({ ...request, ...options, path });
   const read = () => readPeft(folderFiles(adapterPath), stored.config);
-  return { path, ...options, stored, adapter: await withPath(adapterPath, read) };
+  const adapter = await withPath(adapterPath, read);
+  return { path, ...options, stored, adapter, ...(await worded(adapterPath)) };
+}
+
+async function worded(path: string, revision?: string): Promise<Pick<Source, "wording">> {
+  const wording = await wordingOfPath(path, revision);
+  return wording === undefined ? {} : { wording };
 }
 
 /** The model beneath an adapter: the one named, or that of its configuration, at its revision. */
@@ -238,7 +250,7 @@ async function checkBase(
   await reopenBaseModel(base, { ...options, checkpoint: adapter, remedy });
 }
 
-function filesOf({ path, stored, adapter }: Source, request: ExportRequest): Writing {
+function filesOf({ path, stored, adapter, wording }: Source, request: ExportRequest): Writing {
   const own = dtypeOf(stored);
   const family = modelTypeOf(stored.config);
   if (adapter !== undefined && !request.merge) {
@@ -255,15 +267,17 @@ function filesOf({ path, stored, adapter }: Source, request: ExportRequest): Wri
   const kept: StoredModel = request.withTokenizer ? stored : bare;
   const whole = adapter === undefined ? kept : mergedModel(kept, adapter);
   const hasTokenizer = whole.tokenizer !== undefined;
+  const told = wording === undefined ? [] : [wordingFile(wording)];
   if (request.format === "gguf") {
     const dtype = request.dtype ?? (own === "bf16" ? "f16" : own);
     const files = [
+      ...told,
       ggufFile(whole, { dtype: dtype as "f32" | "f16" | "q8_0", path: request.model }),
     ];
     return { kind: "gguf", dtype, family, hasTokenizer, files };
   }
   const dtype = (request.dtype ?? (own === "q8_0" ? "f16" : own)) as keyof typeof FLOATS;
-  const files = modelFiles(whole, FLOATS[dtype], request);
+  const files = [...told, ...modelFiles(whole, FLOATS[dtype], request)];
   return { kind: "model", dtype, family, hasTokenizer, files };
 }
 

@@ -5,15 +5,15 @@ import {
   type Occupation,
   OCCUPATIONS,
   parseResume,
-  renderPrompt,
 } from "../../data/mod.ts";
 import type { Gpu } from "../../engine/gpu.ts";
 import { CliError, EXIT, failingAs } from "../platform/errors.ts";
 import { openFile } from "../platform/files.ts";
 import { readCareersFile } from "./careers_file.ts";
 import { type DeviceChoice, withDevice } from "./device.ts";
-import { createLanguageModel, openTrainedModel, type TrainedModel } from "./trained_model.ts";
-import { cutCareer, personOf, resumeOptions, type Wording } from "../../data/wording.ts";
+import { createLanguageModel, openTrainedModel } from "./trained_model.ts";
+import { askCareer, checkResumeFits } from "../../data/asked_career.ts";
+import { personOf, type Wording } from "../../data/wording.ts";
 
 /** What `tenure predict` is asked to do. */
 export interface PredictRequest {
@@ -58,18 +58,10 @@ export async function predict(request: PredictRequest): Promise<Prediction> {
   );
   const { wording, tokenizer, stored } = trained;
   const career = await readCareer(request.career, wording);
-  const { asked, prompt } = await ask(career, trained, request);
-  const person = await failingAs(EXIT.usage, () => personOf(asked, tokenizer, wording));
-  const { maxSeqLen } = stored.config;
-  const { length } = person.resume!.tokens;
-  if (length > maxSeqLen) {
-    throw new CliError(
-      EXIT.data,
-      `Cannot predict career "${career.id}": its resume must have at most ${maxSeqLen} tokens for this model, got ${length}; leave out early years`,
-    );
-  }
-  const index = asked.observations.length - 1;
-  const { year, education } = asked.observations[index]!;
+  const asked = await failingAs(EXIT.usage, () => askCareer(career, request, wording));
+  const person = await failingAs(EXIT.usage, () => personOf(asked.career, tokenizer, wording));
+  await failingAs(EXIT.data, () => checkResumeFits(person, stored.config.maxSeqLen));
+  const { index, year, education, prompt } = asked;
   const distribution = async (gpu: Gpu) => {
     const language = await createLanguageModel(gpu, trained, { tolerance: 0 });
     try {
@@ -85,27 +77,6 @@ export async function predict(request: PredictRequest): Promise<Prediction> {
     probability: probabilities[i]!,
   })).toSorted((a, b) => b.probability - a.probability);
   return { id: career.id, year, education, prompt, occupations: ranked.slice(0, request.top) };
-}
-
-/** The career up to the year in question, which is its last observation, of any occupation. */
-async function ask(
-  career: Career,
-  { wording }: TrainedModel,
-  request: PredictRequest,
-): Promise<{ asked: Career; prompt: string }> {
-  const last = career.observations.at(-1)!;
-  const { year = last.year + 1 } = request;
-  const told = career.observations.filter((observation) => observation.year < year);
-  const education = request.education ?? told.at(-1)?.education ?? last.education;
-  const question = { year, education };
-  const asked = cutCareer(
-    { ...career, observations: [...told, { ...question, occupation: "unemployed" }] },
-    wording,
-  );
-  const prompt = await failingAs(EXIT.usage, () =>
-    renderPrompt(asked, question, resumeOptions(wording)),
-  );
-  return { asked, prompt };
 }
 
 async function readCareer(source: PredictRequest["career"], wording: Wording): Promise<Career> {

@@ -1,5 +1,4 @@
 import { chatTemplateOf } from "../../data/chat_template.ts";
-import { Tokenizer } from "../../data/tokenizer/tokenizer.ts";
 import { Gpu } from "../../engine/gpu.ts";
 import type { FileSet } from "../checkpoint/byte_source.ts";
 import type { StoredModel } from "../checkpoint/stored_model.ts";
@@ -14,7 +13,11 @@ import {
   urlSource,
 } from "./file_sets.ts";
 import { loadTransformer, type LoadOptions } from "./load_transformer.ts";
+import { tokenizerOfModel } from "./model_tokenizer.ts";
 import { openFile, openFolder } from "./open_model.ts";
+import { isModelFile, isTokenizerOf, singleModel } from "./single_file.ts";
+
+export { tokenizerOfModel } from "./model_tokenizer.ts";
 
 /**
  * Where a model comes from: files that a person chose, a URL (of a folder in Hugging Face's
@@ -77,31 +80,11 @@ export async function openPretrained(
   const files = topFiles(source);
   const single = singleModel([...files.keys()]);
   if (single === undefined) return openFolder(fileListSet(source));
-  const tokenizer = [...files.keys()].find((name) => name !== single && isTokenizer(name, single));
+  const tokenizer = [...files.keys()].find(
+    (name) => name !== single && isTokenizerOf(name, single),
+  );
   const pieces = tokenizer === undefined ? undefined : fileSource(files.get(tokenizer)!);
   return openFile(fileSource(files.get(single)!), pieces);
-}
-
-/**
- * The tokenizer of a model's files.
- *
- * @throws {SyntaxError} If the model has none, or it is malformed.
- */
-export function tokenizerOfModel({ name, tokenizer, ...rest }: StoredModel): Tokenizer {
-  if (tokenizer === undefined) {
-    const { tokenizerProblem: reason } = rest;
-    const got = reason === undefined ? "none" : `none that can be taken: ${reason}`;
-    throw new SyntaxError(
-      `Cannot use "${name}": it must have a tokenizer (tokenizer.json, tokenizer.model or GGUF's own), got ${got}`,
-    );
-  }
-  const { tokenizerConfig, generation } = rest;
-  const { beginToken, endTokens = [], padToken } = generation ?? {};
-  const ids = { bos_token_id: beginToken, eos_token_id: endTokens[0], pad_token_id: padToken };
-  return Tokenizer.fromJson(tokenizer, {
-    ...(tokenizerConfig !== undefined && { config: tokenizerConfig }),
-    generation: Object.fromEntries(Object.entries(ids).filter(([, id]) => id !== undefined)),
-  });
 }
 
 async function openUrl(url: string, options: UrlOptions): Promise<StoredModel> {
@@ -110,26 +93,6 @@ async function openUrl(url: string, options: UrlOptions): Promise<StoredModel> {
   const source = await urlSource(url, options);
   if (source !== undefined) return openFile(source);
   throw new SyntaxError(`Cannot read "${url}": it must be there, got 404`);
-}
-
-/** Which of several files is a model by itself, if they are not those of a folder. */
-function singleModel(names: readonly string[]): string | undefined {
-  const gguf = names.find((name) => isModelFile(name) && !name.endsWith(".bin"));
-  const hasWeights = names.some((name) => /\.safetensors(\.index\.json)?$/.test(name));
-  // Folders of GGUF files have a config.json, too; folders of safetensors have files named .bin.
-  if (names.includes("config.json")) return hasWeights ? undefined : gguf;
-  return gguf ?? names.find(isModelFile);
-}
-
-/** Whether a file beside a model of one file is a tokenizer to take in place of its own. */
-function isTokenizer(name: string, model: string): boolean {
-  if (!name.endsWith(".bin")) return name === "tokenizer.json";
-  return model.endsWith(".bin") || /tok/i.test(name);
-}
-
-/** Whether a file is a model by itself; pickles of others are refused when they are read. */
-function isModelFile(name: string): boolean {
-  return /\.gguf$/i.test(name) || (name.endsWith(".bin") && !/tok|pytorch_model/i.test(name));
 }
 
 async function openOwnGpu(): Promise<Gpu> {
