@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 // Runs the compiled command of the published package, or, in a clone, the
-// sources through tsx: there is nothing to build before the first run.
+// sources, under Node through tsx: there is nothing to build before the first run.
 import { existsSync } from "node:fs";
 
 const source = new URL("../cli/main.ts", import.meta.url);
-if (existsSync(source)) {
+if (existsSync(source) && process.versions.deno === undefined) {
   const { register } = await import("tsx/esm/api");
   register();
 }

@@ -6,6 +6,7 @@ import { identityOf, tuningKeyOf } from "../../engine/tuning/device_identity.ts"
 import { loadTuning } from "../../engine/tuning/store.ts";
 import { type AdapterKind, adviceFor, lavapipeManifests } from "../platform/adapter.ts";
 import { type OpenedAdapter, openAdapter } from "../platform/dawn.ts";
+import { runtimeGpu, runtimeName } from "../platform/deno.ts";
 import { EXIT, explain } from "../platform/errors.ts";
 import { ALWAYS, FAST } from "../platform/toggles.ts";
 import { FolderTuningStore } from "../platform/tuning_store.ts";
@@ -54,7 +55,7 @@ export interface AdapterReport {
   readonly limits: Readonly<Record<string, number>>;
   /** Products that subgroups can do as matrices, such as `"16×16×16 f16 → f32"`. */
   readonly subgroupMatrices: readonly string[];
-  /** Whether each of Dawn's switches is on. */
+  /** Whether each of Dawn's switches is on; empty where the WebGPU is not Dawn's. */
   readonly toggles: Readonly<Record<string, boolean>>;
   readonly tuning: TuningState;
   /** Time of one small copy to the device and back, in ms; the median of several. */
@@ -100,7 +101,7 @@ Examples:
 async function diagnose(fast: boolean): Promise<Diagnosis> {
   const machine = {
     tenure: packageVersion(),
-    runtime: `Node ${process.versions.node}`,
+    runtime: runtimeName(),
     system: `${systemName()}, ${platform()} ${arch()}`,
     cores: cpus().length,
     memoryBytes: totalmem(),
@@ -140,14 +141,20 @@ async function examine(
     ),
     limits: Object.fromEntries(LIMITS.map((name) => [name, limits[name]])),
     subgroupMatrices: matricesOf(info),
-    toggles: Object.fromEntries([
-      ...ALWAYS.enable.map((name) => [name, true]),
-      ...ALWAYS.disable.map((name) => [name, false]),
-      ...FAST.map((name) => [name, toggles.includes(name)]),
-    ]),
+    toggles: switchesOf(toggles),
     tuning,
     roundTripMs: await timeRoundTrip(adapter),
   };
+}
+
+/** Which of Dawn's switches are on; a runtime with another WebGPU has none of them. */
+function switchesOf(toggles: readonly string[]): Record<string, boolean> {
+  if (runtimeGpu() !== undefined) return {};
+  return Object.fromEntries([
+    ...ALWAYS.enable.map((name) => [name, true]),
+    ...ALWAYS.disable.map((name) => [name, false]),
+    ...FAST.map((name) => [name, toggles.includes(name)]),
+  ]);
 }
 
 /** A product of subgroup matrices as Dawn lists it. */
@@ -281,12 +288,7 @@ function format(diagnosis: Diagnosis): string {
           ([name, use]) => `${adapter.features[name] ? "yes" : "no "}  ${name.padEnd(38)}${use}`,
         ),
       ),
-      section(
-        "Dawn's switches",
-        Object.entries(adapter.toggles).map(
-          ([name, isOn]) => `${isOn ? "on " : "off"}  ${name.padEnd(42)}${useOf(name)}`,
-        ),
-      ),
+      ...switchSections(adapter.toggles),
       section(
         "Limits",
         Object.entries(adapter.limits).map(
@@ -298,6 +300,13 @@ function format(diagnosis: Diagnosis): string {
   }
   if (diagnosis.advice.length > 0) sections.push(section("Advice", diagnosis.advice));
   return `${sections.join("\n\n")}\n`;
+}
+
+function switchSections(toggles: AdapterReport["toggles"]): string[] {
+  const rows = Object.entries(toggles).map(
+    ([name, isOn]) => `${isOn ? "on " : "off"}  ${name.padEnd(42)}${useOf(name)}`,
+  );
+  return rows.length === 0 ? [] : [section("Dawn's switches", rows)];
 }
 
 /** When a switch is what it is. */

@@ -140,7 +140,9 @@ export function preloadVulkan(manifest: string): void {
       RTLD_NOW | RTLD_GLOBAL | RTLD_NODELETE,
     );
   } catch (error) {
-    // Node loads the library, then complains that it is not an addon: as expected.
-    if (!(error instanceof Error && error.message.includes("self-register"))) throw error;
+    // Node and Deno load the library, then complain that it is no addon: as expected.
+    if (!(error instanceof Error && /self-register|register Node-API/.test(error.message))) {
+      throw error;
+    }
   }
 }
