@@ -1,0 +1,3 @@
+import "./career.css";
+
+export { careerPart } from "./career_part.ts";

@@ -1,0 +1,59 @@
+import { OCCUPATIONS } from "../../../data/occupations.ts";
+
+/** An occupation with its probability. */
+export interface Share {
+  readonly code: string;
+  readonly title: string;
+  readonly probability: number;
+}
+
+/** Occupations by probability, highest first; equal ones in the order of the vocabulary. */
+export function ranked(probabilities: ArrayLike<number>): Share[] {
+  return OCCUPATIONS.map(({ code, title }, i) => ({
+    code,
+    title,
+    probability: probabilities[i] ?? 0,
+  })).toSorted((a, b) => b.probability - a.probability);
+}
+
+/** Place of an occupation among all by probability, from 1 on; equal ones share the better place. */
+export function rankOf(shares: readonly Share[], code: string): number {
+  const own = shares.find((share) => share.code === code)?.probability ?? 0;
+  return shares.filter(({ probability }) => probability > own).length + 1;
+}
+
+/**
+ * How many equally likely occupations would be as uncertain: e to the entropy.
+ *
+ *     exp(−Σ p ln p)
+ */
+export function effectiveNumber(probabilities: ArrayLike<number>): number {
+  let entropy = 0;
+  for (let i = 0; i < probabilities.length; i++) {
+    const p = probabilities[i]!;
+    if (p > 0) entropy -= p * Math.log(p);
+  }
+  return Math.exp(entropy);
+}
+
+/** A probability as a percentage: `"34.2%"`, `"under 0.1%"`. */
+export function percent(probability: number): string {
+  if (probability > 0 && probability < 0.001) return "under 0.1%";
+  if (probability < 1 && probability > 0.999) return "over 99.9%";
+  return `${(100 * probability).toFixed(1)}%`;
+}
+
+/** A difference of probabilities in percentage points: `"+3.2"`, `"−0.4"`, `"0.0"`. */
+export function points(difference: number): string {
+  const text = Math.abs(100 * difference).toFixed(1);
+  if (text === "0.0") return text;
+  return `${difference < 0 ? "−" : "+"}${text}`;
+}
+
+/** Uncertainty in plain words. */
+export function uncertainty(probabilities: ArrayLike<number>): string {
+  const number = effectiveNumber(probabilities);
+  if (number < 1.05) return "Nearly certain: one occupation has almost all of the probability.";
+  const text = number < 10 ? number.toFixed(1) : String(Math.round(number));
+  return `About as uncertain as a choice among ${text} equally likely occupations.`;
+}

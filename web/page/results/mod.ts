@@ -1,0 +1,3 @@
+import "./results.css";
+
+export { resultsPart } from "./results_part.ts";
