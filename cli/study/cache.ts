@@ -97,7 +97,7 @@ export class StudyCache {
     const path = join(this.#folder, name);
     if (!(await exists(path))) return undefined;
     try {
-      return JSON.parse(await readFile(path, "utf8")) as T;
+      return JSON.parse(await readFile(path, "utf8"), revived) as T;
     } catch (cause) {
       throw new CliError(
         EXIT.data,
@@ -108,6 +108,25 @@ export class StudyCache {
   }
 
   #writeRecord(name: string, record: object): Promise<void> {
-    return writeAtomically(join(this.#folder, name), `${JSON.stringify(record, null, 2)}\n`);
+    const text = JSON.stringify(record, (_, value: unknown) => spelled(value), 2);
+    return writeAtomically(join(this.#folder, name), `${text}\n`);
   }
+}
+
+/** Numbers that JSON cannot write, as it would write null: log 0 of a gap, a loss that diverged. */
+const SPELLED = new Map<string, number>([
+  ["NaN", NaN],
+  ["Infinity", Infinity],
+  ["-Infinity", -Infinity],
+]);
+
+function spelled(value: unknown): unknown {
+  if (typeof value !== "number" || Number.isFinite(value)) return value;
+  return { number: String(value) };
+}
+
+function revived(_: string, value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Object.keys(value).length !== 1) return value;
+  const { number } = value as { readonly number?: unknown };
+  return typeof number === "string" ? (SPELLED.get(number) ?? value) : value;
 }

@@ -87,6 +87,8 @@ export interface Extras {
     readonly twoStep: number;
     /** Probability of the occupations of the year between that were left out. */
     readonly leftOut?: number;
+    /** Whose gap: those of one person do not err independently. */
+    readonly person?: string;
   }[];
   /** Sampled careers from a cutoff year on. */
   readonly forecast?: readonly ForecastYear[];
@@ -98,6 +100,8 @@ export interface ForecastYear {
   readonly numPeople: number;
   /** exp of the mean negative log share of sampled paths with the true occupation, add-one smoothed. */
   readonly perplexity: number;
+  /** Standard error of the perplexity over people, by the delta method; absent of one person. */
+  readonly error?: number;
   /** Area under the curve of being in a status, by the share of paths in it. */
   readonly auc: Readonly<Record<string, number>>;
   /** Share of people in a status: by the paths, and in truth. */

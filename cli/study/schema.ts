@@ -243,8 +243,14 @@ function checkNames(
       checkKnown(`${group}.${part}.models`, settings?.models ?? [], names);
     }
   }
-  claims.forEach(({ better, worse, population }, index) => {
+  claims.forEach(({ better, worse, population, better_share: share }, index) => {
     checkKnown(`claims.${index}`, [better, worse], names);
+    const { models: mixed = [], shares = [] } = refits.mixed ?? {};
+    if (share !== undefined && !(mixed.includes(better) && shares.includes(share))) {
+      fail(
+        `claims.${index}.better_share: must be one of refits.mixed.shares, with "${better}" in refits.mixed.models, got ${share}`,
+      );
+    }
     if (population !== undefined) checkKnown(`claims.${index}`, [population], populations);
   });
   const needsOthers = models.some(

@@ -131,7 +131,7 @@ function chosenColumns({ schema }: FileMetaData, options: ParquetRowsOptions): s
   const top = topColumns(schema, file);
   const plain = top.filter(({ isPlain }) => isPlain).map(({ name }) => name);
   const names = top.map(({ name }) => name);
-  const repeated = names.find((name, i) => names.indexOf(name) !== i);
+  const repeated = repeatedName(names);
   if (repeated !== undefined) {
     throw parquetError(file, `a column must occur once, got ${quote(repeated)} twice`);
   }
@@ -310,4 +310,10 @@ async function guarded<T>(file: string, work: () => T | Promise<T>): Promise<T> 
       { cause: error },
     );
   }
+}
+
+/** The first name that has occurred before. */
+export function repeatedName(names: readonly string[]): string | undefined {
+  const seen = new Set<string>();
+  return names.find((name) => seen.size === seen.add(name).size);
 }

@@ -1,7 +1,7 @@
 import { quote } from "../career_check.ts";
 import { type DelimitedRecord, readCsv, readTsv } from "../delimited.ts";
 import { readLines, syntaxError } from "../lines.ts";
-import { parquetError, type ParquetSource, readParquetRows } from "./parquet_rows.ts";
+import { parquetError, type ParquetSource, readParquetRows, repeatedName } from "./parquet_rows.ts";
 
 /** A row of somebody's table, values as text, empty where there is none. */
 export interface TableRow {
@@ -68,7 +68,7 @@ export async function* parquetTableRows(
 }
 
 function headerOf({ line, fields }: DelimitedRecord, file: string): readonly string[] {
-  const twice = fields.find((name, i) => fields.indexOf(name) !== i);
+  const twice = repeatedName(fields);
   if (twice === undefined) return fields;
   throw syntaxError(file, line, `a column must occur once, got ${quote(twice)} twice`);
 }

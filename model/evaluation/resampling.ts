@@ -98,3 +98,24 @@ function splitMix32(seed: number): () => number {
     return ((z ^ (z >>> 15)) >>> 0) / 2 ** 32;
   };
 }
+
+/**
+ * Standard error of a mean of values that are independent between clusters, not within:
+ *
+ *     s² = C / (C − 1) · Σ_c (Σ_{i in c} (x_i − mean))² / n²
+ *
+ * @param values `[n]`.
+ * @param clusters Which cluster each value belongs to, such as a person, `[n]`.
+ * @returns NaN of fewer than two clusters. Where each value is a cluster, deviation / √n.
+ */
+export function clusteredError(values: readonly number[], clusters: readonly unknown[]): number {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const sums = new Map<unknown, number>();
+  values.forEach((value, i) => {
+    sums.set(clusters[i], (sums.get(clusters[i]) ?? 0) + value - mean);
+  });
+  const numClusters = sums.size;
+  if (numClusters < 2) return NaN;
+  const squares = [...sums.values()].reduce((total, sum) => total + sum * sum, 0);
+  return Math.sqrt((squares * numClusters) / (numClusters - 1)) / values.length;
+}

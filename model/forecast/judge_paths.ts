@@ -1,3 +1,4 @@
+import { deviation } from "../evaluation/resampling.ts";
 import type { SampledPerson } from "./sample_paths.ts";
 
 /** How sampled careers fared in one year. */
@@ -6,6 +7,8 @@ export interface ForecastOfYear {
   readonly numPeople: number;
   /** exp of the mean of −log((paths with the true occupation + 1) / (paths + occupations)). */
   readonly perplexity: number;
+  /** Standard error of the perplexity over people, by the delta method; absent of one person. */
+  readonly error?: number;
   /** Area under the curve of being in a status, by the share of paths in it; absent where all or none are. */
   readonly auc: Readonly<Record<string, number>>;
   /** Share of people in a status: by the paths, and in truth. */
@@ -63,7 +66,7 @@ export function judgePaths(
       return {
         year,
         numPeople: forecasts.length,
-        perplexity: perplexityOf(forecasts),
+        ...perplexityOf(forecasts),
         auc: Object.fromEntries(
           measured.flatMap(([status, { auc }]) => (Number.isNaN(auc) ? [] : [[status, auc]])),
         ),
@@ -74,13 +77,16 @@ export function judgePaths(
     });
 }
 
-function perplexityOf(forecasts: readonly Forecast[]): number {
-  const surprise = forecasts.reduce(
-    (sum, { counts, numPaths, truth }) =>
-      sum - Math.log((counts[truth]! + 1) / (numPaths + counts.length)),
-    0,
+function perplexityOf(
+  forecasts: readonly Forecast[],
+): Pick<ForecastOfYear, "perplexity" | "error"> {
+  const surprises = forecasts.map(
+    ({ counts, numPaths, truth }) => -Math.log((counts[truth]! + 1) / (numPaths + counts.length)),
   );
-  return Math.exp(surprise / forecasts.length);
+  const { length } = surprises;
+  const perplexity = Math.exp(surprises.reduce((sum, each) => sum + each, 0) / length);
+  if (length < 2) return { perplexity };
+  return { perplexity, error: (perplexity * deviation(surprises)) / Math.sqrt(length) };
 }
 
 function judgeStatus(

@@ -10,6 +10,7 @@ import {
   differenceOf,
   resampleWeights,
   standardErrorOf,
+  clusteredError,
 } from "../../model/evaluation/resampling.ts";
 import { madeMoves, madePredictions } from "./made_predictions.ts";
 
@@ -104,6 +105,25 @@ test("a paired difference of figures that move together has a small error", () =
     name: "RangeError",
     message: /^Cannot compare two figures: both must be computed on the same draws, got 3 and 2$/,
   });
+});
+
+test("errors of a mean by cluster: as by value where each is alone, larger where they go together", () => {
+  const values = [1, 2, 4, 8, 16, 32];
+  const alone = clusteredError(values, [...values.keys()]);
+  assert.ok(Math.abs(alone - deviation(values) / Math.sqrt(values.length)) < 1e-12);
+  // Every value twice is no more than once, if the two are of one person.
+  const twice = values.flatMap((value) => [value, value]);
+  const people = twice.map((_, i) => i >> 1);
+  assert.ok(Math.abs(clusteredError(twice, people) - alone) < 1e-12);
+  assert.ok(clusteredError(twice, [...twice.keys()]) < alone);
+  assert.ok(
+    Number.isNaN(
+      clusteredError(
+        values,
+        values.map(() => "one person"),
+      ),
+    ),
+  );
 });
 
 test("deviation() divides by n − 1; draws without a figure are left out, if they are few", () => {

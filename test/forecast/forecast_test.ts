@@ -166,6 +166,9 @@ test("forecasts of a toy are judged as by hand", () => {
   const close = (actual: number, expected: number) =>
     assert.ok(Math.abs(actual - expected) < 1e-12, `${actual} for ${expected}`);
   close(first!.perplexity, 14 / Math.sqrt(5 * 9)); // idle on 4 of 10, student on 8 of 10
+  // Two surprises: their deviation is their distance over √2, and √2 more below for two people.
+  close(first!.error!, (first!.perplexity * Math.log(9 / 5)) / 2);
+  assert.equal(second!.error, undefined); // of one person
   close(second!.perplexity, 14); // cook on no path
   close(third!.perplexity, 14 / 11);
   close(last!.perplexity, 14 / 5);

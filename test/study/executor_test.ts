@@ -153,6 +153,16 @@ test("a record that is damaged is refused by name, with the remedy", async () =>
   assert.equal((await execute(cache)).numKept, numSteps - 1);
 });
 
+test("figures that JSON has no word for come back as they were", async () => {
+  const cache = new StudyCache(join(folder, "infinite"));
+  const gapYears = [
+    { direct: -Infinity, twoStep: -3, person: "1" },
+    { direct: NaN, twoStep: Infinity, person: "Infinity" },
+  ];
+  await cache.keepExtra("key", { extras: { gapYears }, seconds: 1 });
+  assert.deepEqual((await cache.extra("key"))?.extras, { gapYears });
+});
+
 test("a model that learns nothing learned from nobody", async () => {
   const cache = join(folder, "unlearned");
   await execute(cache);

@@ -28,7 +28,8 @@ const measure = (kind: ExtraStep["kind"], settings: Readonly<Record<string, numb
 test("gaps of years are measured, as many as asked for, the same by the same seed", async () => {
   const { gapYears } = await measure("gap_years", { gaps: 12 });
   assert.equal(gapYears!.length, 12);
-  for (const { direct, twoStep, leftOut } of gapYears!) {
+  for (const { direct, twoStep, leftOut, person } of gapYears!) {
+    assert.ok(people.some(({ id }) => id === person));
     assert.ok(direct < 0 && twoStep < 0);
     assert.equal(leftOut, 0);
   }

@@ -85,6 +85,12 @@ const REFUSED: readonly (readonly [what: string, from: string, to: string, messa
     "worse: counts",
     /claims\.0: must name one of/,
   ],
+  [
+    "a claim about a share that nobody asked for",
+    "worse: empirical",
+    "worse: empirical, better_share: 0.25",
+    /claims\.0\.better_share: must be one of refits\.mixed\.shares/,
+  ],
   ["an unknown reference", "reference: kneser-ney", "reference: best", /evaluation\.reference/],
   ["a name twice", "name: pooled", "name: empirical", /names must differ, got "empirical" twice/],
   [

@@ -69,11 +69,11 @@ function forecastTable(
       ]),
     ],
     rows: forecasts.flatMap(({ label, years }) =>
-      years.map(({ year, numPeople, perplexity, auc, shares }) => [
+      years.map(({ year, numPeople, perplexity, error, auc, shares }) => [
         label,
         year,
         numPeople,
-        perplexity,
+        { value: perplexity, ...(error !== undefined && { error }) },
         ...statuses.flatMap((status): Cell[] => [
           auc[status] ?? null,
           shares[status]?.predicted ?? null,
@@ -81,7 +81,7 @@ function forecastTable(
         ]),
       ]),
     ),
-    note: "AUC: area under the ROC curve of being in the status, by the share of sampled careers in it.",
+    note: "In brackets: the standard error over people. AUC: area under the ROC curve of being in the status, by the share of sampled careers in it.",
   });
 }
 

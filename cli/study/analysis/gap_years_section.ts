@@ -1,4 +1,4 @@
-import { deviation } from "../../../model/evaluation/resampling.ts";
+import { clusteredError } from "../../../model/evaluation/resampling.ts";
 import { gapCorrelation } from "../../../model/forecast/gap_years.ts";
 import type { Section } from "../../report/document.ts";
 import type { Analysis } from "./analysis.ts";
@@ -12,7 +12,8 @@ export function gapYearsSection(analysis: Analysis): Section | undefined {
     const direct = gapYears.map((each) => each.direct);
     const twoStep = gapYears.map((each) => each.twoStep);
     const differences = direct.map((value, i) => value - twoStep[i]!);
-    const error = deviation(differences) / Math.sqrt(differences.length);
+    const people = gapYears.map(({ person }, i) => person ?? i);
+    const error = clusteredError(differences, people);
     return [
       [
         analysis.labelOf(run),
@@ -42,7 +43,7 @@ export function gapYearsSection(analysis: Analysis): Section | undefined {
           ...columnsOf(["Direct", "Two steps", "Difference", "Correlation"]),
         ],
         rows,
-        note: "Means in nats. In brackets: the standard error of the mean.",
+        note: "Means in nats. In brackets: the standard error of the mean, gaps of one person taken together.",
       }),
     ],
   });

@@ -29,11 +29,12 @@ export async function measureGapYears(
   const found = Random.from(seed, "gap years").shuffle(findGaps(people));
   const gaps = found.slice(0, most);
   const codes = OCCUPATIONS.map(({ code }) => code);
-  const gapYears = await bridgeGaps({ model, toPerson: person, codes }, gaps, {
+  const bridged = await bridgeGaps({ model, toPerson: person, codes }, gaps, {
     tolerance,
     signal,
     onGap: (numDone) => progress.update(() => `gap years: ${numDone}/${gaps.length}`),
   });
+  const gapYears = bridged.map((gap, i) => ({ ...gap, person: gaps[i]!.career.id }));
   const correlation = gapCorrelation(gapYears).toFixed(3);
   progress.line(
     `  gap years: ${gaps.length} of ${found.length} gaps, correlation of direct and two-step ${correlation}`,
