@@ -23,6 +23,7 @@ export {
 } from "./occupations.ts";
 export * from "./pack.ts";
 export * from "./parse_resume.ts";
+export * from "./personal/mod.ts";
 export * from "./prompt_context.ts";
 export * from "./random.ts";
 export * from "./read_careers.ts";

@@ -1,0 +1,122 @@
+import { OCCUPATIONS } from "../occupations.ts";
+import { SYNONYMS } from "./synonyms.ts";
+import { rootOfWord, titleWords, weightOfWord } from "./title_words.ts";
+
+/** A way to call an occupation: its title, or a synonym. */
+export interface TitleEntry {
+  readonly code: string;
+  /** The synonym; absent for the title itself. */
+  readonly synonym?: string;
+  /** Words as they are compared, none twice. */
+  readonly words: readonly string[];
+  /** The word that says what somebody is: `"engineer"` of "software engineer"; none in titles. */
+  readonly head?: string;
+  /** Sum of the weights of its words. */
+  readonly weight: number;
+}
+
+/** All titles and synonyms, found by their words. */
+export interface TitleIndex {
+  readonly entries: readonly TitleEntry[];
+  /** Places in `entries` of each word. */
+  readonly entriesOf: ReadonlyMap<string, readonly number[]>;
+  /** Words with the same root. */
+  readonly relativesOf: ReadonlyMap<string, readonly string[]>;
+  /** Words that a person can be: engineer, nurse. */
+  readonly heads: ReadonlySet<string>;
+  /** The rarer a word among occupations, the more it says; words of rank and hours say little. */
+  weightOf(word: string): number;
+}
+
+let built: TitleIndex | undefined;
+
+/** The index of the vocabulary, built when it is first asked for. */
+export function titleIndex(): TitleIndex {
+  return (built ??= buildIndex());
+}
+
+/**
+ * Joins words that are written apart where the index knows them as one: child care, sales person.
+ *
+ * @param isWord Whether the index knows a word.
+ */
+export function joinWords(words: readonly string[], isWord: (word: string) => boolean): string[] {
+  const joined: string[] = [];
+  for (let i = 0; i < words.length; i++) {
+    const pair = words[i]! + (words[i + 1] ?? "");
+    if (i + 1 < words.length && pair.length >= 7 && isWord(pair)) {
+      joined.push(pair);
+      i++;
+    } else {
+      joined.push(words[i]!);
+    }
+  }
+  return joined;
+}
+
+/** The word before "of", "in", "for", or the last: what somebody is rather than where. */
+export function headOf(words: readonly string[], text: string): string | undefined {
+  const beginning = titleWords(text.split(/\s(?:of|in|for|to|at|with|on)\s/i)[0] ?? "");
+  const own = beginning.filter((word) => weightOfWord(word) > 0.1);
+  const last = own.at(-1);
+  return last === undefined
+    ? words.at(-1)
+    : (words.find((word) => word === last) ?? words.find((word) => word.endsWith(last)));
+}
+
+function buildIndex(): TitleIndex {
+  const raw = [
+    ...OCCUPATIONS.filter(({ code }) => code !== "999").map(({ code, title }) => ({
+      code,
+      text: title.replace(/,? (?:except|excl|exluding|apart|outside)\b.*/, ""),
+      synonym: undefined,
+    })),
+    ...SYNONYMS.map(({ code, text }) => ({ code, text, synonym: text })),
+  ].map((entry) => ({ ...entry, words: titleWords(entry.text) }));
+  const vocabulary = new Set(raw.flatMap(({ words }) => words));
+  const codesOf = new Map<string, Set<string>>();
+  const joined = raw.map((entry) => {
+    const words = [...new Set(joinWords(entry.words, (word) => vocabulary.has(word)))];
+    for (const word of words) codesOf.set(word, (codesOf.get(word) ?? new Set()).add(entry.code));
+    return { ...entry, words };
+  });
+  const weights = new Map(
+    Array.from(codesOf, ([word, { size }]) => [
+      word,
+      weightOfWord(word) * Math.log(1 + OCCUPATIONS.length / size),
+    ]),
+  );
+  const weightOf = (word: string): number => weights.get(word) ?? 0;
+  const entries = joined.map(({ code, synonym, words, text }): TitleEntry => {
+    const head = synonym === undefined ? undefined : headOf(words, text);
+    return {
+      code,
+      ...(synonym !== undefined && { synonym }),
+      words,
+      ...(head !== undefined && { head }),
+      weight: words.reduce((sum, word) => sum + weightOf(word), 0),
+    };
+  });
+  return { entries, weightOf, ...lookups(entries) };
+}
+
+function lookups(
+  entries: readonly TitleEntry[],
+): Pick<TitleIndex, "entriesOf" | "relativesOf" | "heads"> {
+  const entriesOf = new Map<string, number[]>();
+  const heads = new Set<string>();
+  for (const [i, { words, head }] of entries.entries()) {
+    if (head !== undefined) heads.add(head);
+    for (const word of words) {
+      const places = entriesOf.get(word);
+      if (places === undefined) entriesOf.set(word, [i]);
+      else places.push(i);
+    }
+  }
+  const relativesOf = new Map<string, string[]>();
+  for (const word of entriesOf.keys()) {
+    const root = rootOfWord(word);
+    relativesOf.set(root, [...(relativesOf.get(root) ?? []), word]);
+  }
+  return { entriesOf, relativesOf, heads };
+}
