@@ -1,9 +1,5 @@
-import {
-  limitMs,
-  type MeasuredRoofline,
-  type Roofline,
-  type RooflineOptions,
-} from "../../engine/profile/roofline.ts";
+import { limitMs, type Roofline } from "../../engine/profile/limit.ts";
+import type { MeasuredRoofline, RooflineOptions } from "../../engine/profile/roofline.ts";
 import type { LimitMs } from "../report/row.ts";
 import type { Scale } from "./kernel_case.ts";
 

@@ -1,0 +1,1 @@
+export { benchPart } from "./bench_part.ts";

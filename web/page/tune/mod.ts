@@ -1,0 +1,1 @@
+export { tunePart } from "./tune_part.ts";
