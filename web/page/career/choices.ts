@@ -1,4 +1,5 @@
 import { OCCUPATIONS, occupationIndex, STATUSES } from "../../../data/occupations.ts";
+import { suggestOccupations } from "../../../data/personal/match_title.ts";
 import type { Choice } from "./combobox.ts";
 
 /** An occupation as a combobox shows it. */
@@ -16,8 +17,7 @@ export function suggestChoices(text: string, recent: readonly string[] = []): re
     const others = recent.filter((code) => !STATUS_CHOICES.some((status) => status.code === code));
     return [...STATUS_CHOICES, ...[...new Set(others)].map((code) => choiceOf(code))];
   }
-  const words = text.toLowerCase().split(/\s+/);
-  return OCCUPATIONS.filter(({ title }) => words.every((w) => title.toLowerCase().includes(w)))
-    .slice(0, 8)
-    .map(({ code }) => choiceOf(code));
+  return suggestOccupations(text).map(({ code, via }) =>
+    choiceOf(code, via === undefined ? undefined : `“${via}”`),
+  );
 }

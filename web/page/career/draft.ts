@@ -26,12 +26,19 @@ export interface Draft {
   readonly rows: readonly DraftRow[];
 }
 
-/** What is wrong with a draft. */
+/** What keeps a draft from being a career. */
+export interface Problem {
+  readonly message: string;
+  /** Whether something is only not there yet, rather than wrong. */
+  readonly isMissing: boolean;
+}
+
+/** All that is wrong with a draft. */
 export interface DraftProblems {
   /** At the part above the years. */
-  readonly who?: string;
+  readonly who?: Problem;
   /** By the key of the row. */
-  readonly rows: ReadonlyMap<number, string>;
+  readonly rows: ReadonlyMap<number, Problem>;
 }
 
 /** Name of careers that are entered by hand; a resume does not tell it. */
@@ -102,7 +109,7 @@ export function repeatRow(draft: Draft, key: number, until: number): Draft {
 
 /** What keeps a draft from being a career. Rows are checked each with the ones before. */
 export function draftProblems(draft: Draft): DraftProblems {
-  const rows = new Map<number, string>();
+  const rows = new Map<number, Problem>();
   let before: DraftRow | undefined;
   for (const row of draft.rows) {
     const problem = rowProblem(row, before);
@@ -132,32 +139,40 @@ export function isYear(year: number): boolean {
   return Number.isInteger(year) && year >= FIRST_YEAR && year <= LAST_YEAR;
 }
 
-function rowProblem(row: DraftRow, before: DraftRow | undefined): string | undefined {
+function rowProblem(row: DraftRow, before: DraftRow | undefined): Problem | undefined {
   const { year, education, occupation } = row;
-  if (!isYear(year)) return `The year must be from ${FIRST_YEAR} to ${LAST_YEAR}.`;
-  if (before?.year === year) return `${year} is told twice: change this year, or remove a row.`;
+  if (!isYear(year)) return wrong(`The year must be from ${FIRST_YEAR} to ${LAST_YEAR}.`);
+  if (before?.year === year) {
+    return wrong(`${year} is told twice: change this year, or remove a row.`);
+  }
   if (before !== undefined && levelOf(education) < levelOf(before.education)) {
-    return (
-      `Education never decreases: it was “${before.education}” in ${before.year}, ` +
-      `so choose that or a higher level here, or a lower one there.`
+    return wrong(
+      `Education never decreases: it was “${before.education}” in ${before.year}. ` +
+        `Choose at least that here, or less there.`,
     );
   }
-  if (occupation === undefined) return "Choose what you did in this year.";
-  return undefined;
+  return occupation === undefined ? missing("Choose what you did in this year.") : undefined;
 }
 
-function whoProblem({ gender, ethnicity, birthYear, rows }: Draft): string | undefined {
-  if (gender === "") return "Choose a gender: the resume names one.";
-  if (ethnicity === "") return "Choose an ethnicity: the resume names one.";
+function whoProblem({ gender, ethnicity, birthYear, rows }: Draft): Problem | undefined {
   if (birthYear !== undefined && !isYear(birthYear)) {
-    return `The year of birth must be from ${FIRST_YEAR} to ${LAST_YEAR}, or left empty.`;
+    return wrong(`The year of birth must be from ${FIRST_YEAR} to ${LAST_YEAR}, or left empty.`);
   }
   const first = rows[0];
-  if (first === undefined) return "Add at least one year.";
-  if (birthYear !== undefined && isYear(first.year) && first.year < birthYear) {
-    return `The first year, ${first.year}, is before the year of birth, ${birthYear}.`;
+  if (birthYear !== undefined && first !== undefined && first.year < birthYear) {
+    return wrong(`The first year, ${first.year}, is before the year of birth, ${birthYear}.`);
   }
-  return undefined;
+  if (gender === "") return missing("Choose a gender: every resume names one.");
+  if (ethnicity === "") return missing("Choose an ethnicity: every resume names one.");
+  return first === undefined ? missing("Add at least one year.") : undefined;
+}
+
+function wrong(message: string): Problem {
+  return { message, isMissing: false };
+}
+
+function missing(message: string): Problem {
+  return { message, isMissing: true };
 }
 
 function levelOf(education: Education): number {

@@ -4,8 +4,8 @@ import type { WordGroup } from "./words.ts";
 /** Options of {@linkcode wordSelect}. */
 export interface WordSelectOptions {
   readonly label: string;
-  /** What an empty value is called, such as `"not told"`. */
-  readonly empty: string;
+  /** What an empty value is called, such as `"not told"`; absent where one must be chosen. */
+  readonly empty?: string;
   readonly onChange: (value: string) => void;
 }
 
@@ -24,8 +24,11 @@ export function wordSelect({ label, empty, onChange }: WordSelectOptions): WordS
       const options = values.map((word) => el("option", { value: word }, word));
       return group === "" ? options : [el("optgroup", { label: group }, ...options)];
     });
-    replace(select, el("option", { value: "" }, empty), ...children.flat());
+    replace(select, empty !== undefined && el("option", { value: "" }, empty), ...children.flat());
     select.value = value;
   };
-  return { element: el("label", { class: "field" }, el("span", {}, label), select), show };
+  return {
+    element: el("label", { class: "field" }, el("span", { class: "label" }, label), select),
+    show,
+  };
 }

@@ -1,6 +1,7 @@
 import { el } from "../dom.ts";
 import type { Signal } from "../signal.ts";
 import { draftProblems, type Draft } from "./draft.ts";
+import { showProblem } from "./problem.ts";
 import { wordSelect } from "./select.ts";
 import { ETHNICITIES, GENDERS, REGIONS, withValue } from "./words.ts";
 
@@ -38,7 +39,7 @@ export function whoForm(draft: Signal<Draft>): HTMLElement {
     ethnicity.show(withValue(ETHNICITIES, now.ethnicity), now.ethnicity);
     region.show(withValue(REGIONS, now.region ?? ""), now.region ?? "");
     if (!Number.isNaN(now.birthYear)) birthYear.value = String(now.birthYear ?? "");
-    problem.textContent = draftProblems(now).who ?? "";
+    showProblem(problem, draftProblems(now).who);
   });
   return el(
     "fieldset",
@@ -56,19 +57,22 @@ export function whoForm(draft: Signal<Draft>): HTMLElement {
       gender.element,
       ethnicity.element,
       region.element,
-      el("label", { class: "field" }, el("span", {}, "Year of birth"), birthYear),
+      el("label", { class: "field" }, el("span", { class: "label" }, "Year of birth"), birthYear),
     ),
     problem,
   );
 }
 
 /** The draft with a region, or, where it is empty, without. */
-export function withRegion({ region: _, ...draft }: Draft, region: string): Draft {
-  return region === "" ? draft : { ...draft, region };
+export function withRegion(draft: Draft, region: string): Draft {
+  const { region: without, ...rest } = draft;
+  if (region === (without ?? "")) return draft;
+  return region === "" ? rest : { ...rest, region };
 }
 
 /** The draft with a year of birth as it is typed, or, where it is empty, without. */
-export function withBirthYear({ birthYear: _, ...draft }: Draft, text: string): Draft {
-  if (text.trim() === "") return draft;
-  return { ...draft, birthYear: /^\d{4}$/.test(text.trim()) ? Number(text) : NaN };
+export function withBirthYear(draft: Draft, text: string): Draft {
+  const { birthYear: without, ...rest } = draft;
+  if (text.trim() === "") return without === undefined ? draft : rest;
+  return { ...rest, birthYear: /^\d{4}$/.test(text.trim()) ? Number(text) : NaN };
 }

@@ -2,7 +2,8 @@ import { EDUCATION_LEVELS, type Education } from "../../../data/career.ts";
 import { el } from "../dom.ts";
 import { choiceOf, suggestChoices } from "./choices.ts";
 import { combobox } from "./combobox.ts";
-import type { DraftRow } from "./draft.ts";
+import type { DraftRow, Problem } from "./draft.ts";
+import { showProblem } from "./problem.ts";
 
 /** What a row tells the table. */
 export interface RowEvents {
@@ -16,7 +17,7 @@ export interface RowEvents {
 /** A row on the page. */
 export interface YearRow {
   readonly element: HTMLElement;
-  show(row: DraftRow, problem: string | undefined): void;
+  show(row: DraftRow, problem: Problem | undefined): void;
   /** Puts the cursor where one goes on typing. */
   focus(): void;
 }
@@ -67,14 +68,15 @@ export function yearRow(key: number, events: RowEvents): YearRow {
     problem,
   );
 
-  const show = (row: DraftRow, message: string | undefined) => {
+  const show = (row: DraftRow, found: Problem | undefined) => {
     if (!Number.isNaN(row.year)) year.value = String(row.year);
     education.value = row.education;
     occupation.show(row.occupation === undefined ? undefined : choiceOf(row.occupation));
-    problem.textContent = message ?? "";
-    element.classList.toggle("has-problem", message !== undefined);
+    showProblem(problem, found);
+    const isWrong = found !== undefined && !found.isMissing;
+    element.classList.toggle("has-problem", isWrong);
     for (const field of [year, education, occupation.input]) {
-      field.setAttribute("aria-invalid", String(message !== undefined));
+      field.setAttribute("aria-invalid", String(isWrong));
     }
     remove.setAttribute("aria-label", `Remove ${yearName(row)}`);
     repeat.show(row);

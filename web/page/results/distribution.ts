@@ -57,3 +57,40 @@ export function uncertainty(probabilities: ArrayLike<number>): string {
   const text = number < 10 ? number.toFixed(1) : String(Math.round(number));
   return `About as uncertain as a choice among ${text} equally likely occupations.`;
 }
+
+/** A change of an occupation's probability. */
+export interface ShareChange {
+  readonly code: string;
+  readonly title: string;
+  readonly before: number;
+  readonly after: number;
+}
+
+/** The occupations whose probability changes most, from the greatest gain to the greatest loss. */
+export function largestChanges(
+  before: ArrayLike<number>,
+  after: ArrayLike<number>,
+  count: number,
+): ShareChange[] {
+  const gain = (change: ShareChange) => change.after - change.before;
+  return OCCUPATIONS.map(({ code, title }, i) => ({
+    code,
+    title,
+    before: before[i] ?? 0,
+    after: after[i] ?? 0,
+  }))
+    .toSorted((a, b) => Math.abs(gain(b)) - Math.abs(gain(a)))
+    .slice(0, count)
+    .toSorted((a, b) => gain(b) - gain(a));
+}
+
+/**
+ * The probability that lies elsewhere: the distance in total variation.
+ *
+ *     ½ Σ |p − q|
+ */
+export function movedShare(before: ArrayLike<number>, after: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < before.length; i++) sum += Math.abs(after[i]! - before[i]!);
+  return sum / 2;
+}
