@@ -79,6 +79,16 @@ async function openShards(files: FileSet, index: JsonObject): Promise<Safetensor
   return { name: INDEX_FILE, tensors };
 }
 
+/**
+ * Names of the shards that an index lists, each once.
+ *
+ * @param index Content of {@linkcode INDEX_FILE}.
+ * @throws {SyntaxError} If it is malformed, or names a file outside of its folder.
+ */
+export function shardNames(index: JsonObject): string[] {
+  return [...new Set(readWeightMap(index).values())];
+}
+
 /** The shard of each tensor, by name. */
 function readWeightMap(index: JsonObject): Map<string, string> {
   const { weight_map: map } = index;

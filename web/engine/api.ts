@@ -192,6 +192,8 @@ export interface StoreState {
   readonly quota?: number;
   /** Whether the browser promised not to remove it by itself. */
   readonly isPersistent?: boolean;
+  /** What cannot be loaded any more, and why, in a sentence; it can be removed by its id. */
+  readonly damaged?: readonly { readonly id: string; readonly message: string }[];
 }
 
 /** Options of {@linkcode Engine.save}. */
