@@ -21,9 +21,10 @@ export async function collectResults(
     if (known !== undefined) return known;
     const record = await cache.fit(fit.key);
     if (record === undefined) return undefined;
-    const { report, seconds, adapter, commit } = record;
+    const { learnedFrom = record, ...report } = record.report;
+    const { seconds, adapter, commit } = record;
     const { learns = true } = fit.model.family;
-    const { numPeople, numObservations } = learns ? record : NOBODY;
+    const { numPeople, numObservations } = learns ? learnedFrom : NOBODY;
     const run: GrowingRun = {
       model: fit.model.name,
       label: fit.model.label,

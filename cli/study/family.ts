@@ -76,6 +76,8 @@ export interface FitReport {
   readonly curve?: readonly { readonly step: number; readonly perplexity: number }[];
   /** What validation chose, and whatever else a reader may ask: `{ "components": 64 }`. */
   readonly details?: Readonly<Record<string, string | number | boolean>>;
+  /** Those it learned from, where they are not all people of the cohort. */
+  readonly learnedFrom?: { readonly numPeople: number; readonly numObservations: number };
 }
 
 /** A fitted model, ready to be asked. */

@@ -110,8 +110,9 @@ async function fit(task: FitTask<EmbeddingLogitSpec>): Promise<FitReport> {
     const train = Random.from(seed, "embedded people").shuffle(cohort.train);
     const embed = (careers: readonly Career[], what: string) =>
       failingAs(EXIT.data, () => embedded(source, careers, { task, what }));
+    const people = train.slice(0, spec.people);
     const data = {
-      train: await embed(train.slice(0, spec.people), "people"),
+      train: await embed(people, "people"),
       valid: await embed(cohort.valid.slice(0, spec.valid_people), "validation people"),
     };
     let numComponents = 0;
@@ -125,11 +126,14 @@ async function fit(task: FitTask<EmbeddingLogitSpec>): Promise<FitReport> {
     progress.clear();
     const { weights, best, trials, perplexities } = fitted;
     const report = {
+      // A language model of its own has learned from all.
+      ...(own === undefined && {
+        learnedFrom: { numPeople: people.length, numObservations: data.train.targets.length },
+      }),
       numParameters: NUM_OCCUPATIONS * (1 + fitted.numComponents),
       numTotalParameters: NUM_OCCUPATIONS * (1 + weights.dModel) + source.transformer.numParameters,
       details: {
         components: fitted.numComponents,
-        observations: data.train.targets.length,
         ...detailsOf(
           best,
           trials.filter((trial) => trial === best),

@@ -13,6 +13,7 @@ const REPORT = z.strictObject({
   numTotalParameters: z.int().optional(),
   curve: z.array(z.strictObject({ step: z.int(), perplexity: z.number() })).optional(),
   details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
+  learnedFrom: z.strictObject({ numPeople: z.int(), numObservations: z.int() }).optional(),
 });
 
 /**
