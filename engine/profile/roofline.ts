@@ -126,6 +126,7 @@ async function measure(gpu: Gpu, launch: Launch, options: RooflineOptions): Prom
       made.push(gpu.tensor(shape, tensor));
       return made.at(-1)!;
     });
+    await gpu.checkMemory(made.flatMap(({ buffer }) => buffer ?? [])); // or nothing would run, fast
     plan = await new Plan(gpu, tape).compile();
     const { ms, clock } = await timePlan(gpu, plan, { minMs, rounds });
     const { kind, shape, work } = launch;

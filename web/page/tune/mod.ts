@@ -1,1 +1,4 @@
+import "../charts/charts.css";
+import "./tune.css";
+
 export { tunePart } from "./tune_part.ts";
