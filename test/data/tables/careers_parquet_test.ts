@@ -198,6 +198,28 @@ for (const { what, changes, message } of WRONG) {
   });
 }
 
+test("a field of a record may have the name of a column, and is not taken for it", async () => {
+  const bytes = parquetWriteBuffer({
+    schema: [
+      { name: "root", num_children: 1 + COLUMNS.length },
+      { name: "extra", repetition_type: "REQUIRED", num_children: 1 },
+      { name: "year", type: "BYTE_ARRAY", converted_type: "UTF8", repetition_type: "REQUIRED" },
+      ...COLUMNS.map(({ name, type, data }) => ({
+        name,
+        repetition_type: data.includes(null) ? ("OPTIONAL" as const) : ("REQUIRED" as const),
+        ...(type === undefined || type === "STRING"
+          ? { type: "BYTE_ARRAY" as const, converted_type: "UTF8" as const }
+          : { type }),
+      })),
+    ] as NonNullable<Parameters<typeof parquetWriteBuffer>[0]["schema"]>,
+    columnData: [
+      { name: "extra", data: [{ year: "a" }, { year: "b" }, { year: "c" }] },
+      ...COLUMNS.map(({ name, data }) => ({ name, data })),
+    ],
+  });
+  assert.deepEqual(await careersOfParquet(bytes, FILE), await careersOfParquet(table(), FILE));
+});
+
 test("other files are no Parquet files", async () => {
   for (const [bytes, message] of [
     [new ArrayBuffer(0), /must be a Parquet file, got 0 bytes$/],
