@@ -91,7 +91,9 @@ test("tenure eval under Deno judges a run of Deno as Node does", { skip }, () =>
   const node = reportOf(underNode("eval", run, "--json", "--limit", "2"));
   // Few steps leave perplexities of twenty digits: their logarithms are what is measured.
   const figures = ({ models }: EvalReport) =>
-    models.flatMap(({ perplexity }) => Object.values(perplexity).map(Math.log));
+    models.flatMap(({ perplexity }) =>
+      Object.values(perplexity).map((value) => Math.log(value ?? Number.NaN)),
+    );
   assert.ok(figures(node).length > 4);
   assertAlike(figures(deno), figures(node), "log perplexities");
 });

@@ -1,0 +1,25 @@
+// Runs tests of the core in Chromium: `npm run test:browser -- test/engine/plan_test.ts`, or
+// `--all` for every file that a browser can run.
+import { globTests, SMALL_SET } from "./test_files.ts";
+import { failuresOf, type FileRun, runInBrowser } from "./run.ts";
+
+function line({ file, seconds, outcomes, problem }: FileRun): string {
+  const count = (result: string) => outcomes.filter((one) => one.result === result).length;
+  const figures = ["passed", "failed", "skipped"].map((result) => `${count(result)} ${result}`);
+  return `${file}: ${figures.join(", ")} in ${seconds.toFixed(1)} s${problem === undefined ? "" : `; ${problem}`}\n`;
+}
+
+const args = process.argv.slice(2);
+const chosen = args.filter((arg) => !arg.startsWith("--"));
+const tests = args.includes("--all") ? await globTests() : chosen.length > 0 ? chosen : SMALL_SET;
+const run = await runInBrowser(tests, { tell: (one) => process.stdout.write(line(one)) });
+const failures = failuresOf(run);
+for (const [file, needed] of run.leftOut)
+  process.stdout.write(`Left out ${file}: it needs ${needed}\n`);
+for (const failure of failures) process.stdout.write(`\n${failure}\n`);
+const all = { file: "All files", seconds: 0, outcomes: run.files.flatMap((one) => one.outcomes) };
+const seconds = run.files.reduce((sum, one) => sum + one.seconds, 0);
+process.stdout.write(
+  `\n${run.browser}, ${run.adapter.name}: ${run.files.length} files\n${line({ ...all, seconds })}`,
+);
+process.exitCode = failures.length > 0 ? 1 : 0;

@@ -1,0 +1,11 @@
+import { type Outcome, runTests } from "./node_test.ts";
+
+/** What a worker posts: tests as they end, and that there are no more. */
+export type Message = Outcome | "done";
+
+/** Runs the tests that the file registered, and posts what happened. */
+export async function report(): Promise<void> {
+  const post = (message: Message): void => globalThis.postMessage(message);
+  await runTests(post);
+  post("done");
+}
