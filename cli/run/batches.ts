@@ -1,4 +1,4 @@
-import type { Batch, EncodedResume } from "../../data/mod.ts";
+import type { EncodedResume } from "../../data/mod.ts";
 import { PackedDataset } from "../../data/mod.ts";
 import type { Validation } from "../../model/train/trainer.ts";
 import type { BatchSettings } from "./settings.ts";
@@ -15,18 +15,6 @@ export function trainingData(
   { seqLen, numRows, titleWeight, otherWeight, seed, padId }: PackingOptions,
 ): PackedDataset {
   return new PackedDataset(resumes, { seqLen, numRows, titleWeight, otherWeight, seed, padId });
-}
-
-/** Batches from `numTaken` on, epoch after epoch without end. */
-export function* batchesFrom(data: PackedDataset, numTaken: number): Generator<Batch> {
-  let skip = numTaken;
-  for (let epoch = 0; ; epoch++) {
-    const numBatches = data.numBatches(epoch);
-    for (let index = Math.min(skip, numBatches); index < numBatches; index++) {
-      yield data.batch(epoch, index);
-    }
-    skip = Math.max(0, skip - numBatches);
-  }
 }
 
 /** Steps of so many passes over the data, each of `accumulation` batches. */

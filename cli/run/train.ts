@@ -1,3 +1,4 @@
+import { batchesFrom } from "../../data/epochs.ts";
 import type { Gpu } from "../../engine/gpu.ts";
 import { configFromJson, configToJson } from "../../model/checkpoint/config_json.ts";
 import { adaptedModules } from "../../model/lora/config.ts";
@@ -8,7 +9,7 @@ import { checkpointName, pruneCheckpoints, saveCheckpoint } from "../platform/ch
 import { EXIT, failingAs } from "../platform/errors.ts";
 import { packageVersion } from "../platform/version.ts";
 import { type BaseModel, checkApartFromRun, openBaseModel } from "./base_model.ts";
-import { batchesFrom, epochsOf, stepsOfEpochs } from "./batches.ts";
+import { epochsOf, stepsOfEpochs } from "./batches.ts";
 import { type DeviceChoice, type DeviceInfo, withDevice } from "./device.ts";
 import {
   checkContext,

@@ -274,6 +274,11 @@ export class TextModel {
   /** Frees the memory of plans, caches and weights, once calls under way have ended. */
   destroy(): void {
     this.transformer.destroy();
+    this.destroyCaches();
+  }
+
+  /** Frees the memory of plans and caches alone; the weights stay. */
+  destroyCaches(): void {
     this.#generators.destroy();
     this.#scorers.destroy();
   }
