@@ -11,7 +11,7 @@ export const LIMITS: readonly Fact[] = [
     text:
       "A probability says what people whose resume reads like this one did in the next year, " +
       "as far as the model has learned it. It is not advice, and not a forecast of one person: " +
-      "most people are in the tail of some distribution.",
+      "what is unlikely happens to many people every year.",
   },
   {
     head: "It knows some Americans.",

@@ -45,12 +45,12 @@ export function modelPart(app: App, { desk, device, site }: ModelParts): HTMLEle
       "div",
       {},
       section("Load a model", "model-load", load),
-      section("The model that answers", "model-loaded", loaded),
+      section("Kept in this browser", "model-kept", kept),
     ),
     el(
       "div",
       {},
-      section("Kept in this browser", "model-kept", kept),
+      section("The model that answers", "model-loaded", loaded),
       section("Your graphics processor", "model-device", deviceFacts(device)),
     ),
   );

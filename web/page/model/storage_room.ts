@@ -1,5 +1,6 @@
 import type { StoreState } from "../../engine/api.ts";
 import { el, replace } from "../dom.ts";
+import { type Persistence, requestPersistence } from "../../store/persist.ts";
 import { bytesInWords } from "../shell/words.ts";
 import type { ModelDesk } from "./model_desk.ts";
 
@@ -35,15 +36,16 @@ function quotaBar({ usage, quota }: StoreState): HTMLElement | null {
   );
 }
 
+const ANSWERS: Readonly<Record<Persistence, string>> = {
+  persistent: "The browser agreed: it keeps all this until you delete it.",
+  "best-effort":
+    "The browser declined. It may remove models when disk space runs short; " +
+    "using the page more often, or installing it, can change its mind.",
+  unknown: "This browser does not say whether it will.",
+};
+
 /** Asks the browser not to remove anything by itself, and tells what it answered. */
 async function keepForGood(desk: ModelDesk, answer: HTMLElement): Promise<void> {
-  const isKept = await navigator.storage?.persist?.().catch(() => false);
-  answer.textContent =
-    isKept === undefined
-      ? "This browser cannot promise it."
-      : isKept
-        ? "The browser agreed: it keeps all this until you delete it."
-        : "The browser declined. It may remove models when disk space runs short; " +
-          "using the page more often, or installing it, can change its mind.";
+  answer.textContent = ANSWERS[await requestPersistence()];
   await desk.refresh();
 }

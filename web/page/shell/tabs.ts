@@ -49,6 +49,7 @@ export function tabs(all: readonly Tab[], onError: (error: unknown) => void): Ta
       button.tabIndex = i === chosen ? 0 : -1;
       panels[i]!.hidden = i !== chosen;
     }
+    buttons[chosen]!.scrollIntoView?.({ block: "nearest", inline: "nearest" });
     if (filled.has(chosen)) return;
     filled.add(chosen);
     fillPanel(panels[chosen]!, all[chosen]!, (error) => {
