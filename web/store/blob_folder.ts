@@ -1,5 +1,6 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
+import { singleModel } from "../../model/pretrained/single_file.ts";
 import type { ModelFile } from "../engine/api.ts";
 import { EngineError } from "../engine/errors.ts";
 import { baseName, commonFolder, type Piece, type SourceFolder } from "./model_folder.ts";
@@ -45,8 +46,7 @@ async function* readBlob(blob: Blob, signal?: AbortSignal): AsyncGenerator<Piece
 
 /** What a model of one file is called. */
 function nameOfFiles(paths: readonly string[]): string {
-  const file = paths.find((path) => /\.(gguf|bin)$/i.test(path) && !/tok/i.test(path));
-  return file === undefined ? "model" : baseName(file).replace(/\.\w+$/, "");
+  return singleModel(paths.map(baseName))?.replace(/\.\w+$/, "") ?? "model";
 }
 
 /** Tells models apart without reading them: paths, lengths, and the ends of each file. */

@@ -137,7 +137,7 @@ function noModel(folder: string, names: readonly string[]): EngineError {
       pickle !== undefined
         ? "Save the model again as safetensors (safe_serialization=True)."
         : isAdapter
-          ? "Merge the adapter into its model with tenure export, and choose the folder that it writes."
+          ? "Merge it into its model with tenure export --merge, and choose the folder that this writes."
           : "Choose the folder that config.json lies in, or a .gguf file.",
   });
 }
