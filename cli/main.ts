@@ -17,6 +17,7 @@ import { scoreCommand } from "./commands/score.ts";
 import { setupAdapter } from "./commands/setup_adapter.ts";
 import { trainCommand } from "./commands/train.ts";
 import { tuneCommand } from "./commands/tune.ts";
+import { webCommand } from "./commands/web.ts";
 import { CliError, EXIT, type ExitCode } from "./platform/errors.ts";
 import { runToExit } from "./platform/process.ts";
 import { packageVersion } from "./platform/version.ts";
@@ -30,6 +31,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   trainCommand,
   evalCommand,
   predictCommand,
+  webCommand,
   studyCommand,
   pullCommand,
   generateCommand,
@@ -53,6 +55,7 @@ Examples:
   $ tenure train runs/data -o runs/model                train, or go on after an interruption
   $ tenure eval runs/model                              perplexity beside empirical baselines
   $ tenure predict runs/model --career person.jsonl     the most probable next occupations
+  $ tenure web --model runs/small --open                the same in a browser, on its own GPU
   $ tenure generate org/name "Once upon a time"         go on with a text
   $ tenure score org/name --input questions.jsonl       log-probabilities of continuations
   $ tenure embed org/name --input a.txt -o a.parquet      texts as vectors

@@ -18,7 +18,8 @@ export function shrinkWgsl(text: string): string {
         .replace(/\/\/[^\0]*$/, "")
         .replaceAll(/[ \t]+/g, " ")
         .trim();
-      return bare.includes("//") ? bare : bare.replaceAll(/ ?([,;:{}()[\]]) ?/g, "$1");
+      if (bare.includes("//") || bare.startsWith("#")) return bare;
+      return bare.replaceAll(/ ?([,;:{}()[\]]) ?/g, "$1");
     })
     .join("\n")
     .replaceAll(/\n{2,}/g, "\n");
