@@ -13,7 +13,8 @@ export interface Label {
   readonly anchor: "start" | "middle" | "end";
 }
 
-interface Box {
+/** A part of a drawing. */
+export interface Box {
   readonly left: number;
   readonly right: number;
   readonly top: number;
@@ -31,15 +32,21 @@ const POINT_RADIUS = 5;
  *
  * @param wishes Points with their texts.
  * @param area What no text may leave.
+ * @param others Where something else stands. @default {nowhere}
  * @returns A place for each, or undefined.
  */
-export function placeLabels(wishes: readonly LabelWish[], area: Box): (Label | undefined)[] {
-  const taken: Box[] = wishes.map(({ x, y }) => ({
+export function placeLabels(
+  wishes: readonly LabelWish[],
+  area: Box,
+  others: readonly Box[] = [],
+): (Label | undefined)[] {
+  const points = wishes.map(({ x, y }) => ({
     left: x - POINT_RADIUS,
     right: x + POINT_RADIUS,
     top: y - POINT_RADIUS,
     bottom: y + POINT_RADIUS,
   }));
+  const taken: Box[] = [...points, ...others];
   return wishes.map((wish) => {
     for (const { label, box } of candidates(wish)) {
       if (!isWithin(box, area) || taken.some((other) => overlap(box, other))) continue;

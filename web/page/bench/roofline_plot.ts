@@ -1,10 +1,10 @@
-import { logAxis } from "../../../bench/report/axis.ts";
+import { type Axis, logAxis } from "../../../bench/report/axis.ts";
 import { formatNumber, formatShare, formatTick } from "../../../bench/report/format.ts";
 import type { Roofline } from "../../../engine/profile/limit.ts";
-import { plotArea, plotSvg, round } from "../charts/plot.ts";
+import { type PlotArea, plotArea, plotSvg, round } from "../charts/plot.ts";
 import { svg } from "../dom.ts";
 import type { Findings, MeasuredRow } from "./findings.ts";
-import { type Label, placeLabels } from "./labels.ts";
+import { type Box, type Label, placeLabels } from "./labels.ts";
 
 /** A limit of arithmetic, in GFLOP/s. */
 export interface Ceiling {
@@ -21,6 +21,12 @@ export interface PlotPoint {
 }
 
 const HEIGHT = 380;
+
+/** The plot begins here at the latest, so that the slope shows. */
+const LEAST_INTENSITY = 0.1;
+
+/** Of a letter of the plot, roughly. */
+const LETTER = { width: 6.5, height: 14 } as const;
 
 /** Shapes by type, so that colors are not needed to tell them apart. */
 const MARKS: Readonly<Record<string, string>> = {
@@ -64,42 +70,15 @@ export function rooflinePlot(
 ): SVGSVGElement {
   const area = plotArea(width, HEIGHT);
   const points = pointsOf(rows);
-  const ceilings = ceilingsOf(roofline);
-  const bandwidth = roofline.bytesPerSecond / 1e9;
-  const ridges = ceilings.map(({ gflops }) => gflops / bandwidth);
-  const xs = [
-    ...points.map(({ intensity }) => intensity),
-    ...ridges.map((ridge) => 3 * ridge),
-    0.1,
-  ];
-  const ys = [...points.map(({ gflops }) => gflops), ...ceilings.map(({ gflops }) => 1.5 * gflops)];
-  const x = logAxis({ ...extent(xs), begin: area.left, end: area.right });
-  const y = logAxis({
-    ...extent([...ys, bandwidth * 0.1]),
-    begin: area.bottom,
-    end: area.top,
-  });
-  const ends = { from: x.ticks[0]!, to: x.ticks.at(-1)!, least: y.ticks[0]! };
-  const roofs = ceilings.flatMap((ceiling) => {
-    const { gflops, name } = ceiling;
-    const begin = Math.max(ends.from, ends.least / bandwidth);
-    const corners = [
-      [begin, Math.min(gflops, bandwidth * begin)],
-      [Math.min(Math.max(begin, gflops / bandwidth), ends.to), gflops],
-      [ends.to, gflops],
-    ] as const;
-    const path = corners.map(([px, py]) => `${round(x.at(px))},${round(y.at(py))}`).join(" ");
-    const at = { x: area.right, y: round(y.at(gflops)) - 6, "text-anchor": "end" };
-    return [
-      svg("polyline", { class: "plot-line bench-roof", points: path }),
-      svg("text", { class: "plot-label", ...at }, `${name} ${formatNumber(gflops)} GFLOP/s`),
-    ];
-  });
-  const places = points.map((point) => ({ x: x.at(point.intensity), y: y.at(point.gflops) }));
-  const labels = placeLabels(
-    places.map((place, i) => ({ ...place, text: String(points[i]!.measured.number) })),
-    area,
-  );
+  const axes = axesOf(roofline, points, area);
+  const { x, y } = axes;
+  const roofs = roofsOf(roofline, axes, area);
+  const places = points.map(({ intensity, gflops, measured: { number } }) => ({
+    x: x.at(intensity),
+    y: y.at(gflops),
+    text: String(number),
+  }));
+  const labels = placeLabels(places, area, roofs.boxes);
   return plotSvg(
     {
       title: "Roofline of this device",
@@ -108,21 +87,72 @@ export function rooflinePlot(
       x: { axis: x, name: "operations for each byte", format: formatTick },
       y: { axis: y, name: "GFLOP/s", format: formatTick },
     },
-    [
-      ...roofs,
-      memoryName(bandwidth, area),
-      ...points.flatMap((point, i) => markOf(point, places[i]!, labels[i])),
-    ],
+    [...roofs.shapes, ...points.flatMap((point, i) => markOf(point, places[i]!, labels[i]))],
   );
 }
 
-function memoryName(bandwidth: number, { left, top }: { left: number; top: number }) {
-  const at = { x: left + 8, y: top + 14 };
-  return svg(
-    "text",
-    { class: "plot-label", ...at },
-    `slope: memory, ${formatNumber(bandwidth)} GB/s`,
-  );
+interface Axes {
+  readonly x: Axis;
+  readonly y: Axis;
+}
+
+/** Axes that hold all points, the ridges of the roof, and some air. */
+function axesOf(roofline: Roofline, points: readonly PlotPoint[], area: PlotArea): Axes {
+  const ceilings = ceilingsOf(roofline).map(({ gflops }) => gflops);
+  const bandwidth = roofline.bytesPerSecond / 1e9;
+  const xs = [
+    ...points.map(({ intensity }) => intensity),
+    ...ceilings.map((gflops) => (3 * gflops) / bandwidth),
+    LEAST_INTENSITY,
+  ];
+  const ys = [
+    ...points.map(({ gflops }) => gflops),
+    ...ceilings.map((gflops) => 1.5 * gflops),
+    bandwidth * LEAST_INTENSITY,
+  ];
+  return {
+    x: logAxis({ ...extent(xs), begin: area.left, end: area.right }),
+    y: logAxis({ ...extent(ys), begin: area.bottom, end: area.top }),
+  };
+}
+
+/** The roofs with their names, and where the names stand. */
+function roofsOf(
+  roofline: Roofline,
+  { x, y }: Axes,
+  area: PlotArea,
+): { readonly shapes: SVGElement[]; readonly boxes: Box[] } {
+  const bandwidth = roofline.bytesPerSecond / 1e9;
+  const begin = Math.max(x.ticks[0]!, y.ticks[0]! / bandwidth);
+  const end = x.ticks.at(-1)!;
+  const lines = ceilingsOf(roofline).map(({ gflops, name }) => {
+    const ridge = Math.min(Math.max(begin, gflops / bandwidth), end);
+    const corners = [begin, ridge, end].map((intensity) => {
+      const reached = Math.min(gflops, bandwidth * intensity);
+      return `${round(x.at(intensity))},${round(y.at(reached))}`;
+    });
+    const text = `${name} ${formatNumber(gflops)}`;
+    return { corners: corners.join(" "), text, baseline: round(y.at(gflops)) - 6 };
+  });
+  const names = [
+    ...lines,
+    { text: `╱ memory ${formatNumber(bandwidth)} GB/s`, baseline: area.bottom - 8 },
+  ];
+  const place = { class: "plot-label", x: area.right - 4, "text-anchor": "end" };
+  return {
+    shapes: [
+      ...lines.map(({ corners }) =>
+        svg("polyline", { class: "plot-line bench-roof", points: corners }),
+      ),
+      ...names.map(({ text, baseline }) => svg("text", { ...place, y: baseline }, text)),
+    ],
+    boxes: names.map(({ text, baseline }) => ({
+      left: area.right - 4 - LETTER.width * text.length,
+      right: area.right,
+      top: baseline - LETTER.height,
+      bottom: baseline + 4,
+    })),
+  };
 }
 
 function markOf(
