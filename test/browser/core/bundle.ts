@@ -63,6 +63,8 @@ export async function bundle(tests: readonly string[]): Promise<Bundle> {
   return { files, entries, leftOut };
 }
 
+/** Modules of Node, and packages of compiled code for Node. */
+const NATIVE = /^(?:node:.*|tokenizers|webgpu)$/;
 const PREFIX = "\0worker:";
 const STAND_IN = "stand-in:";
 
@@ -74,7 +76,7 @@ function browserPlugin(): Plugin {
       if (source.startsWith(PREFIX)) return source;
       if (source.startsWith(STAND_IN))
         return `${ROOT}test/browser/core/${source.slice(STAND_IN.length)}`;
-      return /^node:|^webgpu$/.test(source) ? { id: source, external: true } : null;
+      return NATIVE.test(source) ? { id: source, external: true } : null;
     },
     load(id) {
       if (!id.startsWith(PREFIX)) return null;

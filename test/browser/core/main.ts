@@ -1,6 +1,6 @@
 // Runs tests of the core in Chromium: `npm run test:browser -- test/engine/plan_test.ts`, or
 // `--all` for every file that a browser can run.
-import { globTests, SMALL_SET } from "./test_files.ts";
+import { coreTestFiles, SMALL_SET } from "./test_files.ts";
 import { failuresOf, type FileRun, runInBrowser } from "./run.ts";
 
 function line({ file, seconds, outcomes, problem }: FileRun): string {
@@ -11,7 +11,11 @@ function line({ file, seconds, outcomes, problem }: FileRun): string {
 
 const args = process.argv.slice(2);
 const chosen = args.filter((arg) => !arg.startsWith("--"));
-const tests = args.includes("--all") ? await globTests() : chosen.length > 0 ? chosen : SMALL_SET;
+const tests = args.includes("--all")
+  ? await coreTestFiles()
+  : chosen.length > 0
+    ? chosen
+    : SMALL_SET;
 const run = await runInBrowser(tests, { tell: (one) => process.stdout.write(line(one)) });
 const failures = failuresOf(run);
 for (const [file, needed] of run.leftOut)

@@ -162,8 +162,9 @@ function checkThrown(
   if (expected === undefined) return;
   if (typeof expected === "function") {
     if (isClass(expected)) {
-      if (error instanceof expected) return;
-      throw error; // another error than the one in question, as Node has it
+      const holds = error instanceof expected;
+      must(holds, { actual: error, expected: expected.name, operator: "instanceof", message });
+      return;
     }
     const says = (expected as (error: unknown) => unknown)(error);
     must(says === true, { actual: error, expected: true, operator, message });
