@@ -80,7 +80,7 @@ export function combobox({ label, placeholder, suggest, onPick }: ComboboxOption
     picked = choice;
     input.value = choice?.title ?? "";
     input.title = choice?.title ?? "";
-    code.textContent = choice?.code ?? "";
+    code.textContent = numberOf(choice?.code);
   };
   const pick = (choice: Choice) => {
     show(choice);
@@ -137,6 +137,11 @@ function optionOf({ code, title, note }: Choice, id: string): HTMLElement {
     { role: "option", id, "aria-selected": "false" },
     el("span", { class: "combobox-title" }, title),
     note !== undefined && el("span", { class: "combobox-note" }, note),
-    el("span", { class: "combobox-code" }, code),
+    el("span", { class: "combobox-code" }, numberOf(code)),
   );
+}
+
+/** The code as it is shown: those of statuses say no more than their titles. */
+function numberOf(code = ""): string {
+  return /^\d+$/.test(code) ? code : "";
 }

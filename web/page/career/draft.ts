@@ -42,7 +42,7 @@ export interface DraftProblems {
 }
 
 /** Name of careers that are entered by hand; a resume does not tell it. */
-const ENTERED_ID = "entered";
+export const ENTERED_ID = "entered";
 const FIRST_YEAR = 1900;
 const LAST_YEAR = 2100;
 
