@@ -103,7 +103,11 @@ test("files must have the sums that the caller gives", async () => {
   const missing = await failure(store.save(source, { sha256: { "vocab.json": sum } }));
   assert.match(missing.message, /"vocab\.json"/);
   assert.deepEqual(origin.files(), {});
-  await store.save(source, { sha256: { "config.json": sum.toUpperCase() } });
+  // A site lists sums of more than is copied.
+  const readme = textBytes("# Model");
+  const more = { ...source, files: [...source.files, ...chosen({ "README.md": readme })] };
+  const sums = { "config.json": sum.toUpperCase(), "README.md": sha256Of(readme) };
+  assert.equal((await store.save(more, { sha256: sums })).files.length, 3);
 });
 
 test("a model that does not fit is refused before a byte is written, with what to remove", async () => {

@@ -36,6 +36,7 @@ export async function saveModel(
   const { store, locks, storage } = place;
   const selection = await selectFiles(folder, options.signal);
   const name = options.name ?? selection.name;
+  checkSums(folder, selection, options);
   const promises = await promisesOf(selection, options);
   const whole = (await store.list()).filter(({ damage }) => damage === undefined);
   const models = whole.flatMap(({ info }) => info ?? []);
@@ -126,9 +127,20 @@ async function copyAll(
 /** Bytes between two reports: each crosses from the worker to the page. */
 const REPORTED_BYTES = 2 ** 20;
 
+/** Checks that each file that the caller has a sum for is there, whether or not it is copied. */
+function checkSums(
+  { paths }: SourceFolder,
+  { files }: Selection,
+  { sha256 = {} }: SaveOptions,
+): void {
+  const known = new Set([...paths, ...files.map(({ path }) => path)]);
+  const unknown = Object.keys(sha256).find((path) => !known.has(path));
+  if (unknown !== undefined) throw notThere(unknown, "there is a SHA-256 for it");
+}
+
 /** What the caller, the source and the model's own manifest say that files must be. */
 async function promisesOf(
-  { files }: Selection,
+  { files, root }: Selection,
   { sha256 = {}, signal }: SaveOptions,
 ): Promise<(path: string) => readonly Promised[]> {
   const file = files.find(({ path }) => path === MANIFEST_FILE);
@@ -137,15 +149,16 @@ async function promisesOf(
       ? new Map<string, ManifestEntry>()
       : decodeManifest(await readWhole(file, signal));
   const paths = new Set(files.map(({ path }) => path));
-  const unknown = Object.keys(sha256).find((path) => !paths.has(path));
-  if (unknown !== undefined) throw notThere(unknown, "there is a SHA-256 for it");
   const missing = [...manifest.keys()].find((path) => isNeeded(path) && !paths.has(path));
   if (missing !== undefined) throw notThere(missing, `${MANIFEST_FILE} lists it`);
   const byPath = new Map(
     files.map((each): [string, Promised[]] => [
       each.path,
       [
-        { by: "the caller", sha256: sha256[each.path]?.toLowerCase() },
+        {
+          by: "the caller",
+          sha256: (sha256[root + each.path] ?? sha256[each.path])?.toLowerCase(),
+        },
         { by: MANIFEST_FILE, ...manifest.get(each.path) },
         { by: "its source", bytes: each.bytes, sha256: each.sha256 },
       ],

@@ -37,6 +37,8 @@ export const FOLDER_FILES: readonly string[] = [...BESIDE_WEIGHTS, WEIGHTS_FILE,
 /** The files of a model, each under its name in the model's own folder. */
 export interface Selection {
   readonly files: readonly SourceFile[];
+  /** The model's own folder within what was chosen, with its slash; empty if that is all. */
+  readonly root: string;
   /** What people call the model. */
   readonly name: string;
 }
@@ -63,7 +65,7 @@ export async function selectFiles(folder: SourceFolder, signal?: AbortSignal): P
     single === undefined
       ? await folderNames(folder.name, names, { open, signal })
       : names.filter((file) => file === single || isTokenizerOf(file, single));
-  return { name, files: await Promise.all(chosen.map(open)) };
+  return { name, root, files: await Promise.all(chosen.map(open)) };
 }
 
 /** Where in what was chosen the model lies: at its top, in its only folder, in a checkpoint. */
