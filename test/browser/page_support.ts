@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after } from "node:test";
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playwright-core";
+import { build } from "vite";
+import { pageFiles, type ServedFiles } from "../../cli/run/served_files.ts";
+import { serveModel } from "../../cli/run/served_model.ts";
+import { type SeenRequest, startWebServer, type WebServer } from "../../cli/run/web_server.ts";
+
+/** Builds the page as it is published, into a folder that is removed when the tests are over. */
+export async function buildPage(): Promise<string> {
+  const outDir = mkdtempSync(join(tmpdir(), "tenure-page-"));
+  after(() => rmSync(outDir, { recursive: true }));
+  await build({ configFile: "web/vite.config.ts", logLevel: "warn", build: { outDir } });
+  return outDir;
+}
+
+/** The server of `tenure web`, with what it was asked for. */
+export interface Site extends WebServer {
+  readonly requests: SeenRequest[];
+}
+
+/** Serves a built page, with a model or without, as `tenure web` does. */
+export async function serveSite(
+  folder: string,
+  options: { readonly model?: string; readonly files?: ServedFiles } = {},
+): Promise<Site> {
+  const { model, files: more = new Map() } = options;
+  const served = model === undefined ? new Map() : (await serveModel(model)).files;
+  const requests: SeenRequest[] = [];
+  const server = await startWebServer({
+    files: new Map([...(await pageFiles(folder)), ...served, ...more]),
+    port: 0,
+    onRequest: (request) => requests.push(request),
+  });
+  after(() => server.close());
+  return { ...server, requests };
+}
+
+/** A page in a browser, and what went on in it. */
+export interface Visit {
+  readonly context: BrowserContext;
+  readonly page: Page;
+  /** Addresses of all requests: of the page, its workers, its service worker. */
+  readonly requested: string[];
+  /** Errors on the console, in scripts, and of the page's policy. */
+  readonly problems: string[];
+  close(): Promise<void>;
+}
+
+/** How a page is opened. */
+export interface VisitOptions extends BrowserContextOptions {
+  /** Runs in the page before anything else. */
+  readonly init?: string;
+}
+
+/** Opens a page in a browser of its own: nothing is kept from one visit to the next. */
+export async function visit(
+  browser: Browser,
+  url: string,
+  { init, ...options }: VisitOptions = {},
+): Promise<Visit> {
+  const context = await browser.newContext({ ...options });
+  const [requested, problems]: string[][] = [[], []];
+  context.on("request", (request) => requested!.push(request.url()));
+  context.on("console", (message) => {
+    if (message.type() === "error") problems!.push(message.text());
+  });
+  context.on("weberror", (error) => problems!.push(String(error.error())));
+  if (init !== undefined) await context.addInitScript(init);
+  const page = await context.newPage();
+  await page.goto(url);
+  return {
+    context,
+    page,
+    requested: requested!,
+    problems: problems!,
+    close: () => context.close(),
+  };
+}
+
+/** Fails if anything was wrong while the page was open, or it asked anybody but its server. */
+export function assertClean({ requested, problems }: Visit, { url }: WebServer): void {
+  assert.deepEqual(problems, []);
+  const elsewhere = requested.filter(
+    (address) => !address.startsWith(url) && !address.startsWith(`blob:${url}`),
+  );
+  assert.deepEqual(elsewhere, [], "the page must ask its own server alone");
+}
