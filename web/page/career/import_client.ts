@@ -56,7 +56,7 @@ export class ImportClient {
     const end = () => this.close();
     signal?.addEventListener("abort", end, { once: true });
     const answered = new Promise<ImportReply>((resolve) => this.#waiting.set(request, resolve));
-    worker.postMessage({ request, question });
+    worker.postMessage({ request, question }, []);
     return answered.finally(() => signal?.removeEventListener("abort", end));
   }
 

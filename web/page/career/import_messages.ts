@@ -40,6 +40,6 @@ export type ImportReply =
 
 /** A worker, or its end of the line, as far as it is needed here. */
 export interface ImportPort {
-  postMessage(message: unknown): void;
+  postMessage(message: unknown, transfer: Transferable[]): void;
   addEventListener(type: "message", listener: (event: MessageEvent) => void): void;
 }

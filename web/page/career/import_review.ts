@@ -27,7 +27,7 @@ export interface ReviewEvents {
 export function historyReview(opened: OpenedHistory, events: ReviewEvents): HTMLElement {
   const { history, matches, source } = opened;
   let review = firstReview(matches, new Date().getFullYear());
-  const preview = el("ol", { class: "stretches", "aria-label": "The years to be used" });
+  const preview = el("ol", { class: "import-years", "aria-label": "The years to be used" });
   const notes = el("ul", { class: "hint" });
   const count = el("p", { role: "status" });
   const use = el("button", { type: "button", class: "primary" }, "Use this career");
@@ -39,7 +39,7 @@ export function historyReview(opened: OpenedHistory, events: ReviewEvents): HTML
     count.textContent = length === 0 ? "No year is left to use." : `${length} years will be used:`;
     use.disabled = length === 0;
     const lines = stretchesOf(years.observations).map((each) =>
-      el("li", {}, el("span", { class: "stretch-years" }, yearsOf(each)), ` ${each.title}`),
+      el("li", {}, el("span", { class: "soft" }, yearsOf(each)), el("span", {}, each.title)),
     );
     replace(preview, ...lines);
     const told = [...history.problems, ...years.notes];

@@ -30,6 +30,6 @@ export function serveImports(port: ImportPort): void {
     }
   };
   port.addEventListener("message", ({ data }) => {
-    void reply(data as ImportRequest).then((message) => port.postMessage(message));
+    void reply(data as ImportRequest).then((message) => port.postMessage(message, []));
   });
 }
