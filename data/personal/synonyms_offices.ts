@@ -104,7 +104,7 @@ export const OFFICE_SYNONYMS = `
     botanist, biological scientist, molecular biologist, bioinformatician, geneticist,
     neuroscientist
   79: forester, conservation scientist, park ranger naturalist, conservationist, park ranger
-  83: medical scientist, clinical researcher, epidemiologist, biochemist, biomedical researcher,
+  83: medical scientist, postdoctoral researcher, postdoctoral fellow, postdoc, researcher, clinical researcher, epidemiologist, biochemist, biomedical researcher,
     immunologist, clinical research scientist, research scientist, scientist
   84: physician, doctor, medical doctor, surgeon, pediatrician, psychiatrist, anesthesiologist,
     cardiologist, radiologist, family doctor, general practitioner, resident physician, medical

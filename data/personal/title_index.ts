@@ -1,6 +1,6 @@
 import { OCCUPATIONS } from "../occupations.ts";
 import { SYNONYMS } from "./synonyms.ts";
-import { rootOfWord, titleWords, weightOfWord } from "./title_words.ts";
+import { plainWords, rootOfWord, titleWords, weightOfWord } from "./title_words.ts";
 
 /** A way to call an occupation: its title, or a synonym. */
 export interface TitleEntry {
@@ -13,6 +13,8 @@ export interface TitleEntry {
   readonly head?: string;
   /** Sum of the weights of its words. */
   readonly weight: number;
+  /** Whether it counts only for what is typed: a title with what it says to leave out. */
+  readonly isLong: boolean;
 }
 
 /** All titles and synonyms, found by their words. */
@@ -24,6 +26,8 @@ export interface TitleIndex {
   readonly relativesOf: ReadonlyMap<string, readonly string[]>;
   /** Words that a person can be: engineer, nurse. */
   readonly heads: ReadonlySet<string>;
+  /** Entries by their whole text in plain words; titles before synonyms. */
+  readonly entryOf: ReadonlyMap<string, TitleEntry>;
   /** The rarer a word among occupations, the more it says; words of rank and hours say little. */
   weightOf(word: string): number;
 }
@@ -57,22 +61,16 @@ export function joinWords(words: readonly string[], isWord: (word: string) => bo
 /** The word before "of", "in", "for", or the last: what somebody is rather than where. */
 export function headOf(words: readonly string[], text: string): string | undefined {
   const beginning = titleWords(text.split(/\s(?:of|in|for|to|at|with|on)\s/i)[0] ?? "");
-  const own = beginning.filter((word) => weightOfWord(word) > 0.1);
-  const last = own.at(-1);
-  return last === undefined
-    ? words.at(-1)
-    : (words.find((word) => word === last) ?? words.find((word) => word.endsWith(last)));
+  const own = beginning.filter((word) => weightOfWord(word) > 0.35);
+  const last = own.at(-1) ?? beginning.at(-1);
+  if (last === undefined) return words.at(-1);
+  return words.find((word) => word === last) ?? words.find((word) => word.endsWith(last));
 }
 
 function buildIndex(): TitleIndex {
-  const raw = [
-    ...OCCUPATIONS.filter(({ code }) => code !== "999").map(({ code, title }) => ({
-      code,
-      text: title.replace(/,? (?:except|excl|exluding|apart|outside)\b.*/, ""),
-      synonym: undefined,
-    })),
-    ...SYNONYMS.map(({ code, text }) => ({ code, text, synonym: text })),
-  ].map((entry) => ({ ...entry, words: titleWords(entry.text) }));
+  const raw = [...titleTexts(), ...SYNONYMS.map((entry) => ({ ...entry, isLong: false }))].map(
+    (entry) => ({ ...entry, words: titleWords(entry.text) }),
+  );
   const vocabulary = new Set(raw.flatMap(({ words }) => words));
   const codesOf = new Map<string, Set<string>>();
   const joined = raw.map((entry) => {
@@ -87,17 +85,37 @@ function buildIndex(): TitleIndex {
     ]),
   );
   const weightOf = (word: string): number => weights.get(word) ?? 0;
-  const entries = joined.map(({ code, synonym, words, text }): TitleEntry => {
-    const head = synonym === undefined ? undefined : headOf(words, text);
+  const entries = joined.map(({ code, words, text, isLong }, i): TitleEntry => {
+    const isTitle = i < joined.length - SYNONYMS.length;
+    const head = isTitle ? undefined : headOf(words, text);
     return {
       code,
-      ...(synonym !== undefined && { synonym }),
+      ...(!isTitle && { synonym: text }),
+      isLong,
       words,
       ...(head !== undefined && { head }),
       weight: words.reduce((sum, word) => sum + weightOf(word), 0),
     };
   });
-  return { entries, weightOf, ...lookups(entries) };
+  const entryOf = new Map<string, TitleEntry>();
+  for (const [i, { text }] of joined.entries()) {
+    const plain = plainWords(text).join(" ");
+    if (!entryOf.has(plain)) entryOf.set(plain, entries[i]!);
+  }
+  return { entries, weightOf, entryOf, ...lookups(entries) };
+}
+
+/**
+ * The titles of the vocabulary, those that say what they leave out twice: with it, and without.
+ * Code 999, which is no occupation, has none.
+ */
+function* titleTexts(): Generator<{ code: string; text: string; isLong: boolean }> {
+  for (const { code, title } of OCCUPATIONS) {
+    if (code === "999") continue;
+    const text = title.replace(/,? (?:except|excl|exluding|apart|outside)\b.*/, "");
+    yield { code, text, isLong: false };
+    if (text !== title) yield { code, text: title, isLong: true };
+  }
 }
 
 function lookups(

@@ -170,11 +170,48 @@ function singular(word: string): string {
 
 /** What related words have in common: design, designer, designing. */
 export function rootOfWord(word: string): string {
-  const root = word.replace(
-    /(?:ing|ings|er|or|ers|ist|ant|ancy|ment|ician|ion|ian|ery|ry|y|e|ic|ics|al)$/,
-    "",
-  );
+  const stem = word.replace(/(?:ings?|ment|ant|ancy|ist|ion|ian)$/, "");
+  const root = (stem.length >= 4 ? stem : word).replace(/(?:er|or|e|y)$/, "");
   return root.length >= 4 ? root : word;
+}
+
+/** Words for people that employers use for one another, and how well they do. */
+const KIN: readonly (readonly [fit: number, words: string])[] = [
+  [0.75, "engineer developer programmer architect"],
+  [0.8, "technician technologist"],
+  [0.75, "aide assistant attendant helper aid"],
+  [0.75, "worker laborer operative hand labor staff crew associate member"],
+  [0.7, "representative agent associate specialist coordinator officer administrator executive"],
+  [0.6, "manager coordinator director head leader"],
+  [0.6, "manager specialist"],
+  [0.75, "supervisor foreperson leader superintendent manager"],
+  [0.7, "teacher instructor educator lecturer professor coach trainer tutor"],
+  [0.7, "clerk specialist assistant coordinator associate processor administrator"],
+  [0.75, "installer technician mechanic repairer"],
+  [0.75, "operator tender setter"],
+  [0.75, "scientist researcher"],
+];
+
+const KIN_OF: ReadonlyMap<string, ReadonlyMap<string, number>> = kinOf();
+
+/** Other words for the same kind of person, with how well they fit. */
+export function kinOfWord(word: string): ReadonlyMap<string, number> {
+  return KIN_OF.get(word) ?? new Map();
+}
+
+function kinOf(): Map<string, Map<string, number>> {
+  const kin = new Map<string, Map<string, number>>();
+  for (const [fit, text] of KIN) {
+    const words = text.split(" ");
+    for (const word of words) {
+      const known = kin.get(word) ?? new Map<string, number>();
+      for (const other of words) {
+        if (other !== word) known.set(other, Math.max(fit, known.get(other) ?? 0));
+      }
+      kin.set(word, known);
+    }
+  }
+  return kin;
 }
 
 /**
