@@ -38,6 +38,11 @@ export function replace(parent: Element, ...children: Child[]): void {
   parent.replaceChildren(...children.filter(isPresent));
 }
 
+/** Hands the keyboard on, if it is at `from`, which may be about to be disabled. */
+export function moveFocus(from: HTMLElement, to: HTMLElement): void {
+  if (document.activeElement === from) to.focus();
+}
+
 function fill<E extends Element>(
   element: E,
   attributes: Attributes,

@@ -4,7 +4,7 @@ import { el, replace } from "../dom.ts";
 import { Signal } from "../signal.ts";
 import { VERSION } from "../version.ts";
 import { type BenchRequest, benchControls, scaleFor } from "./controls.ts";
-import { type Findings, NOTHING, withEvent } from "./findings.ts";
+import { byReason, type Findings, NOTHING, withEvent } from "./findings.ts";
 import { fileNameOf, resultOf, type RunConditions, summaryOf } from "./result.ts";
 import { describe, rooflinePlot } from "./roofline_plot.ts";
 import { sharingButtons } from "./sharing.ts";
@@ -21,17 +21,16 @@ const METHOD =
 export function benchPart(app: App): HTMLElement {
   const findings = new Signal<Findings>(NOTHING);
   let conditions: RunConditions | undefined;
-  let cancel: (() => void) | undefined;
+  let isMine = false;
 
   const controls = benchControls(
     (request) => void start(request),
-    () => cancel?.(),
+    () => app.work.value?.cancel?.(),
   );
   const start = async (request: BenchRequest) => {
     findings.value = NOTHING;
-    controls.setRunning(true);
+    isMine = true;
     await doWork(app, "Measuring kernels", async ({ signal, onProgress }) => {
-      cancel = app.work.value?.cancel;
       conditions = await conditionsOf(app, request);
       const { quick, scale } = conditions;
       const { group } = request;
@@ -40,9 +39,12 @@ export function benchPart(app: App): HTMLElement {
         findings.value = withEvent(findings.value, event);
       }
     });
-    cancel = undefined;
-    controls.setRunning(false);
+    isMine = false;
   };
+  // Whatever runs, here or elsewhere on the page, has the device for itself.
+  app.work.follow((work) => {
+    controls.setState(work === undefined ? "ready" : isMine ? "running" : "waiting");
+  });
 
   const shared = () => {
     if (conditions === undefined) return undefined;
@@ -91,13 +93,13 @@ function legend(): HTMLElement {
   return el("p", { class: "hint" }, `Numbers are those of the table. ${kinds.join(", ")}.`);
 }
 
-function showLeftOut(element: HTMLDetailsElement, { leftOut }: Findings): void {
-  element.hidden = leftOut.length === 0;
-  replace(
-    element,
-    el("summary", {}, `${leftOut.length} left out`),
-    el("ul", {}, ...leftOut.map(({ id, why }) => el("li", {}, `${id}: ${why}`))),
+function showLeftOut(element: HTMLDetailsElement, findings: Findings): void {
+  const { length } = findings.leftOut;
+  element.hidden = length === 0;
+  const reasons = [...byReason(findings)].map(([why, ids]) =>
+    el("li", {}, `${why}: ${ids.join(", ")}`),
   );
+  replace(element, el("summary", {}, `${length} left out`), el("ul", {}, ...reasons));
 }
 
 async function conditionsOf(app: App, request: BenchRequest): Promise<RunConditions> {

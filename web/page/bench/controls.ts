@@ -1,6 +1,6 @@
 import { GROUPS, type Group, type Scale } from "../../../bench/cases/kernel_case.ts";
 import type { BenchOptions, DeviceInfo } from "../../engine/api.ts";
-import { el } from "../dom.ts";
+import { el, moveFocus } from "../dom.ts";
 
 /** What a person asked for. */
 export type BenchRequest = Pick<BenchOptions, "group"> & {
@@ -9,10 +9,13 @@ export type BenchRequest = Pick<BenchOptions, "group"> & {
   readonly quick: boolean;
 };
 
+/** Whether a run may start, is under way, or must wait for other work. */
+export type ControlState = "ready" | "running" | "waiting";
+
 /** The form above the table. */
 export interface BenchControls {
   readonly element: HTMLFormElement;
-  readonly setRunning: (isRunning: boolean) => void;
+  readonly setState: (state: ControlState) => void;
 }
 
 /** Sizes for a device: full ones take gigabytes of memory and a GPU's speed. */
@@ -56,11 +59,15 @@ export function benchControls(
       ...(group.value !== "" && { group: group.value as Group }),
     });
   });
-  const setRunning = (isRunning: boolean) => {
-    for (const control of [amount, group, scale, startButton]) control.disabled = isRunning;
-    stopButton.disabled = !isRunning;
+  const setState = (state: ControlState) => {
+    stopButton.disabled = state !== "running";
+    for (const control of [amount, group, scale]) control.disabled = state === "running";
+    // The keyboard stays where it can end what it began, and begin again.
+    if (state === "running") moveFocus(startButton, stopButton);
+    startButton.disabled = state !== "ready";
+    if (state === "ready") moveFocus(stopButton, startButton);
   };
-  return { element, setRunning };
+  return { element, setState };
 }
 
 function select(

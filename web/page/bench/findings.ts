@@ -27,10 +27,14 @@ export function withEvent(findings: Findings, event: BenchEvent): Findings {
   const { rows, leftOut } = findings;
   if (event.kind === "left out") {
     const { id, why } = event;
-    return { ...findings, leftOut: [...leftOut, { id, why }] };
+    const others = leftOut.filter((one) => one.id !== id);
+    return { ...findings, leftOut: [...others, { id, why }] };
   }
   if (event.kind === "row") {
     const { row, group } = event;
+    const earlier = rows.findIndex((one) => one.row.id === row.id);
+    // A run that begins again on another device measures again.
+    if (earlier >= 0) return { ...findings, rows: rows.with(earlier, { ...rows[earlier]!, row }) };
     return { ...findings, rows: [...rows, { number: rows.length + 1, row, group }] };
   }
   const { kind: _kind, ...roofline } = event;
@@ -45,4 +49,11 @@ export function withEvent(findings: Findings, event: BenchEvent): Findings {
 /** Half of the band's width, over the time: how far off it may be. */
 export function uncertainty({ ms, lowMs, highMs }: BenchRow): number {
   return (highMs - lowMs) / 2 / ms;
+}
+
+/** Cases that were left out for the same reason, together. */
+export function byReason({ leftOut }: Findings): ReadonlyMap<string, readonly string[]> {
+  const ids = new Map<string, string[]>();
+  for (const { id, why } of leftOut) ids.set(why, [...(ids.get(why) ?? []), id]);
+  return ids;
 }

@@ -10,6 +10,8 @@ export interface Run {
   /** Steps to do. */
   readonly total: number;
   readonly steps: readonly TrainedStep[];
+  /** When the first step was done, as `performance.now()` tells. */
+  readonly firstStepAt?: number;
   /** The last told year of the career that was entered, before and after. */
   readonly before?: ToldYear;
   readonly after?: ToldYear;
@@ -38,7 +40,8 @@ export async function runTuning(
       signal,
       onProgress,
     })) {
-      change({ steps: [...run.value.steps, step] });
+      const { steps, firstStepAt = performance.now() } = run.value;
+      change({ steps: [...steps, step], firstStepAt });
     }
   });
   const { cancel: _cancel, ...ended } = run.value;

@@ -7,6 +7,8 @@ import type { Run } from "./run_tuning.ts";
 import { durationOf } from "./settings.ts";
 import { percent } from "./told_year.ts";
 
+const UNDER_WAY = "Training; the first step compiles kernels and takes longest.";
+
 /** A run on view: the loss, how fast it goes and how long it takes, and what it changed. */
 export function runView(run: Signal<Run>): HTMLElement {
   const chart = liveChart((width) => lossChart(run.value.steps, run.value.total, width));
@@ -17,42 +19,30 @@ export function runView(run: Signal<Run>): HTMLElement {
   const element = el("div", { class: "stack", hidden: true }, pace, figure, change);
   run.follow((now) => {
     element.hidden = now.total === 0;
-    pace.textContent = paceOf(now);
+    pace.textContent = paceOf(now, performance.now());
     // Screen readers hear of a run's begin and end, not of each step.
-    const isUnderWay = now.cancel !== undefined && now.steps.length > 0;
-    if (!isUnderWay) {
-      words.textContent = describeLosses(
-        now.steps.map(({ loss }) => loss),
-        now.total,
-      );
-    }
+    const losses = now.steps.map(({ loss }) => loss);
+    const said = now.cancel === undefined ? describeLosses(losses, now.total) : UNDER_WAY;
+    if (words.textContent !== said) words.textContent = said;
     chart.update();
     showChange(change, now);
   });
   return element;
 }
 
-/** Where a run is, in a line. */
-export function paceOf({ steps, total, cancel }: Run): string {
-  const last = steps.at(-1);
+/** Where a run is, in a line; `now` as `performance.now()` tells. */
+export function paceOf({ steps, total, cancel, firstStepAt }: Run, now: number): string {
+  const [last, done] = [steps.at(-1), steps.length];
   if (last === undefined) return cancel === undefined ? "" : `Step 0 of ${total}`;
   const speed = `${formatNumber(last.tokensPerSecond)} tokens/s`;
   if (cancel === undefined) {
-    return `${steps.length < total ? "Ended" : "Done"} after ${steps.length} of ${total} steps, ${speed}`;
+    return `${done < total ? "Ended" : "Done"} after ${done} of ${total} steps, ${speed}`;
   }
-  return `Step ${steps.length} of ${total}, loss ${formatNumber(last.loss)}, ${speed}${timeLeft(steps.length, total)}`;
-}
-
-/** When the first step of the run that is under way was seen; the clock of the page. */
-let began: { readonly at: number; readonly done: number } | undefined;
-
-function timeLeft(done: number, total: number): string {
-  const now = performance.now();
-  if (began === undefined || done <= began.done) began = { at: now, done };
-  const each = (now - began.at) / (done - began.done);
-  return Number.isFinite(each) && done < total
-    ? `, ${durationOf((each * (total - done)) / 1000)} left`
-    : "";
+  // The first step compiles; what follows tells how long a step takes.
+  const eachMs = firstStepAt === undefined || done < 2 ? NaN : (now - firstStepAt) / (done - 1);
+  const leftMs = eachMs * (total - done);
+  const left = leftMs > 0 ? `, ${durationOf(leftMs / 1000)} left` : "";
+  return `Step ${done} of ${total}, loss ${formatNumber(last.loss)}, ${speed}${left}`;
 }
 
 /** The last told year of the career that is entered, before and after. */

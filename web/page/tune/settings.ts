@@ -1,3 +1,4 @@
+import { formatShare } from "../../../bench/report/format.ts";
 import type { DeviceInfo } from "../../engine/api.ts";
 
 /** What a person may set. */
@@ -77,22 +78,17 @@ export function settingProblem(
 /** Tokens of a year of a resume, roughly: a year, an education and a title. */
 const TOKENS_A_YEAR = 16;
 
-/** What a run takes, in a sentence. */
+/** What a run takes, in a sentence or two. */
 export function costOf(
   { steps, batchTokens }: TuneSettings,
   { numYears, tokensPerSecond }: { readonly numYears: number; readonly tokensPerSecond?: number },
 ): string {
   const tokens = steps * batchTokens;
   const times = tokens / (numYears * TOKENS_A_YEAR);
-  const often =
-    times < 0.95
-      ? "not all of"
-      : `about ${times < 10 ? times.toFixed(1) : Math.round(times)} times`;
-  const time =
-    tokensPerSecond === undefined
-      ? ""
-      : ` At the last run's speed: ${durationOf(tokens / tokensPerSecond)}.`;
-  return `${tokens.toLocaleString("en")} tokens: reads ${often} the file's ${numYears.toLocaleString("en")} years.${time}`;
+  const share = times < 1 ? formatShare(times) : `${times.toFixed(times < 10 ? 1 : 0)} times all`;
+  const seconds = tokens / (tokensPerSecond ?? NaN);
+  const time = seconds > 0 ? ` At the last run's speed that takes ${durationOf(seconds)}.` : "";
+  return `${tokens.toLocaleString("en")} tokens: roughly ${share} of the file's ${numYears.toLocaleString("en")} years.${time}`;
 }
 
 /** A time for people: `"40 s"`, `"3 min"`, `"1 h 5 min"`. */

@@ -1,5 +1,5 @@
 import type { App } from "../app.ts";
-import { el } from "../dom.ts";
+import { el, moveFocus } from "../dom.ts";
 import { Signal } from "../signal.ts";
 import { peopleInput } from "./people_input.ts";
 import type { People } from "./read_people.ts";
@@ -21,8 +21,12 @@ export function tunePart(app: App): HTMLElement {
     const isRunning = run.value.cancel !== undefined;
     const isReady = hasModel && people.value !== undefined && settings !== undefined;
     form.setDisabled(isRunning);
-    stopButton.disabled = !isRunning;
+    // The keyboard stays where it can end what it began, and begin again.
+    stopButton.disabled = false;
+    if (isRunning) moveFocus(startButton, stopButton);
     startButton.disabled = !isReady || app.work.value !== undefined;
+    if (!isRunning) moveFocus(stopButton, startButton);
+    stopButton.disabled = !isRunning;
     const tokensPerSecond = run.value.steps.at(-1)?.tokensPerSecond;
     const known = tokensPerSecond === undefined ? {} : { tokensPerSecond };
     cost.textContent = !hasModel
