@@ -185,6 +185,8 @@ test("a change says what is different, and nothing where nothing is", () => {
     `job in 2001: ${OCCUPATIONS[occupationIndex("178")]!.title}, not Registered nurses`,
   ]);
   assert.deepEqual(describe({ job: { year: 2001, occupation: "95" } }), []);
+  const untold = { year: 2002, job: { year: 2002, occupation: "178" } };
+  assert.deepEqual(describe(untold), ["year: 2002, not 2003"]);
 });
 
 test("a change of a past job changes that year alone", () => {

@@ -45,7 +45,10 @@ export function applyChange({ career, question }: Asked, change: Change): Asked 
 export function describeChange({ career, question }: Asked, change: Change): string[] {
   const now = fullQuestion(career, question);
   const jobYear = change.job?.year;
-  const job = career.observations.find(({ year }) => year === jobYear);
+  // A job that is not told, for the question is about an earlier year, makes no difference.
+  const job = career.observations.find(
+    ({ year }) => year === jobYear && year < (change.year ?? now.year),
+  );
   const region = (value: string | undefined) => (value === "" ? undefined : value) ?? "not told";
   return [
     difference("gender", change.gender, career.gender),
