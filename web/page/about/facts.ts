@@ -67,15 +67,16 @@ export const PRIVACY: readonly Fact[] = [
   {
     head: "Nothing is sent.",
     text:
-      "Once the page is loaded, it makes no request, unless you ask for this site's model. There " +
-      "are no cookies, no counters, and no third parties.",
+      "Once the page is loaded, it asks its own site for parts of itself, when they are first " +
+      "used, and for this site's model if you want that. Nothing you enter is in any request. " +
+      "There are no cookies, no counters, and no third parties.",
   },
   {
     head: "Check it.",
     text:
-      "Open the developer tools (F12), choose Network, and use the page: the list stays empty. " +
-      "Or switch the network off before you enter anything. The page also binds itself: its " +
-      "Content-Security-Policy, among the headers of the first request there, lets it connect to " +
-      "this site alone, and run no script but its own.",
+      "Open the developer tools (F12), choose Network, and use the page: you see files come, and " +
+      "nothing go. Once it works without a network, switch the network off before you enter " +
+      "anything. The page also binds itself: its Content-Security-Policy, among the headers of " +
+      "the first request there, lets it connect to this site alone, and run no script but its own.",
   },
 ];

@@ -35,8 +35,14 @@ function nameOf(files: readonly ModelFile[]): string {
   const isFolder = rest.length > 0 && files.every(({ path }) => path.startsWith(`${folder!}/`));
   if (isFolder) return folder!;
   const gguf = files.find(({ path }) => /\.gguf$/i.test(path));
-  const named = gguf ?? (files.length === 1 ? files[0] : undefined);
-  return named === undefined ? "model" : baseName(named.path).replace(/\.[^.]+$/, "");
+  if (gguf !== undefined) return stemOf(gguf);
+  // A folder's files without their folder say nothing by their names; llama2.c's weights do.
+  if (files.some(({ path }) => baseName(path) === "config.json")) return "model";
+  return stemOf(files.toSorted((a, b) => b.blob.size - a.blob.size)[0]!);
+}
+
+function stemOf({ path }: ModelFile): string {
+  return baseName(path).replace(/\.[^.]+$/, "");
 }
 
 function baseName(path: string): string {

@@ -8,12 +8,16 @@ import { wordingForm } from "./wording_form.ts";
 /** The model that answers: what it is, how it reads careers, what it takes. */
 export function loadedModel({ model }: App, desk: ModelDesk): HTMLElement {
   const box = el("div", { class: "stack" });
+  let leave = () => {};
   model.follow((now) => {
+    leave();
+    leave = () => {};
     if (now === undefined) {
       replace(box, el("p", { class: "soft" }, "None yet. Nothing can be predicted without one."));
       return;
     }
-    const reload = reloadButton(now, desk);
+    const reload = el("button", { type: "button" });
+    leave = offerReload(reload, now, desk);
     const unload = el("button", { type: "button", onclick: () => void desk.unload() }, "Unload");
     replace(
       box,
@@ -52,15 +56,11 @@ function facts(model: ModelInfo): HTMLElement {
   );
 }
 
-/** Offers to load the model again where another precision was chosen since. */
-function reloadButton(model: ModelInfo, desk: ModelDesk): HTMLElement {
-  const button = el("button", {
-    type: "button",
-    onclick: () => void desk.reload({ dtype: desk.dtype.value }),
-  });
-  desk.dtype.follow((dtype) => {
+/** Offers to load the model again where another precision was chosen since. @returns Ends it. */
+function offerReload(button: HTMLButtonElement, model: ModelInfo, desk: ModelDesk): () => void {
+  button.addEventListener("click", () => void desk.reload({ dtype: desk.dtype.value }));
+  return desk.dtype.follow((dtype) => {
     button.textContent = `Load it again as ${dtype}`;
     button.hidden = dtype === model.dtype;
   });
-  return button;
 }

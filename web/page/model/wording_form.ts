@@ -12,7 +12,8 @@ export function wordingForm(
     maxlength: 80,
     value: dataset,
   });
-  const born = el("input", { type: "checkbox", id: "wording-born", checked: birthYear });
+  const born = el("input", { type: "checkbox", id: "wording-born" });
+  born.checked = birthYear;
   const first = el("samp");
   const preview = () => {
     first.textContent = `<A worker from the ${name.value.trim()} dataset>`;

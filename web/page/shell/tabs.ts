@@ -46,7 +46,7 @@ export function tabs(all: readonly Tab[], onError: (error: unknown) => void): Ta
   const show = (chosen: number) => {
     for (const [i, button] of buttons.entries()) {
       button.setAttribute("aria-selected", String(i === chosen));
-      button.tabIndex = i === chosen ? 0 : -1;
+      button.setAttribute("tabindex", i === chosen ? "0" : "-1");
       panels[i]!.hidden = i !== chosen;
     }
     buttons[chosen]!.scrollIntoView?.({ block: "nearest", inline: "nearest" });
