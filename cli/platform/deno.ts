@@ -10,8 +10,9 @@ export function runtimeGpu(): GPU | undefined {
 
 /** What runs this process, such as `"Node 20.20.2"` or `"Deno 2.9.6"`. */
 export function runtimeName(): string {
-  const deno = process.versions["deno"];
-  return deno === undefined ? `Node ${process.versions.node}` : `Deno ${deno}`;
+  const { deno, bun, node } = process.versions;
+  if (deno !== undefined) return `Deno ${deno}`;
+  return bun === undefined ? `Node ${node}` : `Bun ${bun}`;
 }
 
 /**

@@ -122,7 +122,7 @@ export async function ggufFile(
   } = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { type = "F32", weights = randomWeights(config), vocabulary } = options;
-  const chunks: Uint8Array[] = [];
+  const chunks: BlobPart[] = [];
   for await (const chunk of encodeGguf({
     config,
     type,
@@ -131,7 +131,7 @@ export async function ggufFile(
   })) {
     chunks.push(chunk);
   }
-  return Uint8Array.from(Buffer.concat(chunks));
+  return new Uint8Array(await new Blob(chunks).arrayBuffer());
 }
 
 /** Small files of every family, type and kind, to be changed at will. */

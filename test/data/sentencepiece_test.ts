@@ -52,7 +52,7 @@ test("readSentencePiece() reads pieces, roles and normalization", () => {
   assert.equal(other.padId, 1);
   assert.equal(other.addSpacePrefix, false);
   assert.equal(other.removeExtraSpaces, true);
-  assert.equal(other.charsMap, Buffer.from([1, 2, 255]).toString("base64"));
+  assert.equal(other.charsMap, btoa("\x01\x02\xff"));
 });
 
 test("readSentencePiece() refuses what it cannot follow or that is malformed", () => {

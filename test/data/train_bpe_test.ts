@@ -18,7 +18,7 @@ function naiveMerges(texts: readonly string[], vocabSize: number): string[] {
   }
   let words = texts
     .flatMap((text) => text.match(new RegExp(PATTERN, "gu")) ?? [])
-    .map((piece) => [...Buffer.from(piece)].map((byte) => charOf.get(byte)!));
+    .map((piece) => Array.from(new TextEncoder().encode(piece), (byte) => charOf.get(byte)!));
   const vocab = [...alphabet];
   const merges: string[] = [];
   while (vocab.length < vocabSize) {
