@@ -48,7 +48,8 @@ async function resultOf<Problem>(
 
 for (const [way, gpu, count] of [
   ["flat", flat, 4],
-  ["tiled", tiled, 12],
+  // Where there are no subgroups, the ways with them are not there either.
+  ["tiled", tiled, tiled.subgroupSize > 0 ? 12 : 9],
 ] as const) {
   test(`every way to multiply few rows gives the same result within rounding, ${way}`, async () => {
     const problem: FewRowsProblem = {
