@@ -4,6 +4,7 @@ import { el, replace } from "../dom.ts";
 import { stretchesOf, yearsOf } from "../results/futures.ts";
 import { choiceOf, suggestChoices } from "./choices.ts";
 import { combobox, type Choice } from "./combobox.ts";
+import { isYear } from "./draft.ts";
 import type { OpenedFile } from "./import_messages.ts";
 import {
   firstReview,
@@ -141,7 +142,9 @@ function settings(review: Review, onChange: (part: Partial<Review>) => void): HT
     step: 1,
     value: review.until,
     onchange: () => {
-      if (until.validity.valid && until.value !== "") onChange({ until: Number(until.value) });
+      const year = Number(until.value);
+      until.setAttribute("aria-invalid", String(!isYear(year)));
+      if (isYear(year)) onChange({ until: year });
     },
   });
   const gaps = el(

@@ -14,9 +14,13 @@ export function numberField(label: string, onChange: (value: number) => void) {
     step: 1,
     onchange: () => {
       const value = Number(input.value);
-      const isFit = input.value !== "" && Number.isInteger(value);
-      if (isFit && value >= Number(input.min) && value <= Number(input.max)) onChange(value);
-      input.setAttribute("aria-invalid", String(!isFit || !input.validity.valid));
+      const isFit =
+        input.value !== "" &&
+        Number.isInteger(value) &&
+        value >= Number(input.min) &&
+        value <= Number(input.max);
+      input.setAttribute("aria-invalid", String(!isFit));
+      if (isFit) onChange(value);
     },
   });
   const show = (value: number, { min, max }: { readonly min: number; readonly max: number }) => {
