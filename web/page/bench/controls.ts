@@ -74,7 +74,10 @@ function select(
   id: string,
   choices: readonly (readonly [value: string, name: string])[],
 ): HTMLSelectElement {
-  return el("select", { id }, ...choices.map(([value, name]) => el("option", { value }, name)));
+  const options = choices.map(([value, name], i) =>
+    el("option", { value, selected: i === 0 }, name),
+  );
+  return el("select", { id }, ...options);
 }
 
 function field(name: string, control: HTMLSelectElement): HTMLElement {

@@ -8,6 +8,8 @@ export interface PeopleLimits {
   /** Of text, after decompression. @default {64 MiB} */
   readonly maxBytes?: number;
   readonly signal?: AbortSignal;
+  /** Reading lets the page draw after so many ms. @default {8} */
+  readonly sliceMs?: number;
   /** Told of the people read so far, now and then. */
   readonly onCount?: (numPeople: number) => void;
 }
@@ -25,7 +27,6 @@ export interface People {
 export const MAX_PEOPLE = 2000;
 const MAX_BYTES = 64 * 2 ** 20;
 
-/** The page may have to draw: reading pauses after so many ms. */
 const SLICE_MS = 8;
 
 const FORMATS: Readonly<Record<string, CareerFormat>> = {
@@ -56,65 +57,81 @@ export function formatOf(fileName: string): CareerFormat {
  * @throws {SyntaxError} If a row is wrong, naming file, line and remedy, or no person fits.
  */
 export async function readPeople(file: File, limits: PeopleLimits = {}): Promise<People> {
-  const { maxPeople = MAX_PEOPLE, maxBytes = MAX_BYTES, signal, onCount } = limits;
+  const { maxPeople = MAX_PEOPLE, maxBytes = MAX_BYTES, sliceMs = SLICE_MS } = limits;
+  const { signal, onCount } = limits;
   const format = formatOf(file.name);
-  const budget = new ByteBudget(maxBytes);
-  const raw: ReadableStream<Uint8Array<ArrayBuffer>> = file.stream();
-  const isPacked = file.name.toLowerCase().endsWith(".gz");
-  const text = isPacked ? raw.pipeThrough(new DecompressionStream("gzip")) : raw;
   const careers: Career[] = [];
   let [numYears, slice] = [0, performance.now()];
-  let cut: string | undefined;
+  const people = (cut?: string): People => {
+    const { name } = file;
+    return {
+      file: name,
+      careers,
+      numYears,
+      ...(cut !== undefined && { cut: cutText(careers, cut) }),
+    };
+  };
   try {
-    const stream = text.pipeThrough(budget.transform());
+    const stream = textOf(file).pipeThrough(atMost(maxBytes));
     for await (const career of readCareers(stream, { format, file: file.name })) {
-      if (careers.length === maxPeople) {
-        cut = `Only the first ${maxPeople.toLocaleString("en")} people are used: a tab trains on no more in reasonable time.`;
-        break;
-      }
+      if (careers.length === maxPeople) return people("trains on no more in reasonable time");
       careers.push(career);
       numYears += career.observations.length;
-      if (performance.now() - slice < SLICE_MS) continue;
+      if (performance.now() - slice < sliceMs) continue;
       onCount?.(careers.length);
       await pause();
       signal?.throwIfAborted();
       slice = performance.now();
     }
+    return people();
   } catch (error) {
-    if (!budget.isSpent || careers.length === 0) throw readable(error, file.name);
-    cut = `Only the first ${careers.length.toLocaleString("en")} people are used: a tab reads no more than ${Math.round(maxBytes / 2 ** 20)} MiB of text.`;
-  }
-  return { file: file.name, careers, numYears, ...(cut !== undefined && { cut }) };
-}
-
-/** Ends a stream with an error once it is longer than it may be. */
-class ByteBudget {
-  isSpent = false;
-  #left: number;
-
-  constructor(bytes: number) {
-    this.#left = bytes;
-  }
-
-  transform(): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
-    return new TransformStream({
-      transform: (chunk, controller) => {
-        this.#left -= chunk.length;
-        if (this.#left >= 0) return controller.enqueue(chunk);
-        this.isSpent = true;
-        controller.error(new RangeError("Cannot read on: the file must be shorter, got more"));
-      },
-    });
+    if (!(error instanceof TooLongError) || careers.length === 0) throw readable(error, file.name);
+    return people(`reads no more than ${Math.ceil(maxBytes / 2 ** 20)} MiB of text`);
   }
 }
 
-/** A damaged archive is told as what it is; the browser's own words name no file. */
+function cutText({ length }: readonly Career[], why: string): string {
+  return `Only the first ${length.toLocaleString("en")} people are used: a tab ${why}.`;
+}
+
+function textOf(file: File): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const bytes: ReadableStream<Uint8Array<ArrayBuffer>> = file.stream();
+  return isPacked(file.name) ? bytes.pipeThrough(new DecompressionStream("gzip")) : bytes;
+}
+
+function isPacked(fileName: string): boolean {
+  return fileName.toLowerCase().endsWith(".gz");
+}
+
+/** A file is longer than anybody wants to read. */
+class TooLongError extends RangeError {
+  override readonly name = "TooLongError";
+}
+
+/** Ends a stream with a {@linkcode TooLongError} once it is longer than it may be. */
+function atMost(
+  maxBytes: number,
+): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
+  let left = maxBytes;
+  return new TransformStream({
+    transform: (chunk, controller) => {
+      left -= chunk.length;
+      if (left >= 0) return controller.enqueue(chunk);
+      const rule = `the first person must fit into ${maxBytes} bytes`;
+      controller.error(new TooLongError(`${rule}, got a longer table`));
+    },
+  });
+}
+
+/** An error that names the file; the browser's own words do not. */
 function readable(error: unknown, file: string): unknown {
-  if (!(error instanceof TypeError)) return error;
-  const problem = file.toLowerCase().endsWith(".gz")
+  const { name, message } = error as Error;
+  if (name === "SyntaxError" || name === "AbortError") return error;
+  const rule = isPacked(file)
     ? "it must be a whole gzip file"
     : "the browser must be able to read it";
-  return new SyntaxError(`Cannot read ${file}: ${problem}, got ${error.message}`, { cause: error });
+  const problem = error instanceof TooLongError ? message : `${rule}, got ${message}`;
+  return new SyntaxError(`Cannot read ${file}: ${problem}`, { cause: error });
 }
 
 function pause(): Promise<void> {
