@@ -58,7 +58,7 @@ export class CallQueue {
       };
       const fail = (error: unknown) => {
         settle();
-        reject(error as Error);
+        reject(error);
       };
       signal?.addEventListener("abort", abort);
       this.#waiting.add(fail);

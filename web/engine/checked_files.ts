@@ -29,12 +29,12 @@ export async function checkedFiles(files: FileSet, options: CallOptions): Promis
   const manifest = decodeManifest(await readSmallFile(source));
   const checks = new Map<string, Promise<ByteSource | undefined>>();
   const open = async (name: string) => {
-    const file = await files.open(name);
-    if (file !== undefined && !ADDED.includes(name)) {
-      await checkFile(file, { name, entry: manifest.get(name), ...options });
-    } else if (manifest.has(name)) {
+    const [file, entry] = [await files.open(name), manifest.get(name)];
+    if (file === undefined && entry !== undefined) {
       throw damaged(name, `it must be there, as ${MANIFEST_FILE} lists it, got none`);
     }
+    const isAdded = entry === undefined && ADDED.includes(name);
+    if (file !== undefined && !isAdded) await checkFile(file, { name, entry, ...options });
     return file;
   };
   return {

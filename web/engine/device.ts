@@ -46,7 +46,7 @@ export async function openDevice(openAdapter: OpenAdapter): Promise<Gpu> {
 }
 
 function withoutWebGpu(): EngineError {
-  const isInsecure = globalThis.isSecureContext === false;
+  const isInsecure = (globalThis as Partial<typeof globalThis>).isSecureContext === false;
   return new EngineError({
     kind: "no-webgpu",
     message: isInsecure

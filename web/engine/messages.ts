@@ -66,15 +66,15 @@ export type Reply =
   | { readonly kind: "recovered"; readonly reason: string };
 
 /** A message under our tag. */
-export interface Tagged<Message> {
+interface Tagged {
   readonly tag: typeof TAG;
-  readonly message: Message;
+  readonly message: unknown;
 }
 
 /** A message of ours, or undefined if it is another's. */
-export function untag<Message>(data: unknown): Message | undefined {
+export function untag(data: unknown): unknown {
   const isOurs = typeof data === "object" && data !== null && "tag" in data && data.tag === TAG;
-  return isOurs ? (data as Tagged<Message>).message : undefined;
+  return isOurs ? (data as Tagged).message : undefined;
 }
 
 /** An error as it crosses: whole, but for its cause, which need not be cloneable. */

@@ -137,8 +137,8 @@ async function bestOf(files: ModelFiles, run: readonly string[]): Promise<ModelP
     folder,
     names.map((path) => path.slice(folder.length + 1)),
   );
-  const run_ = parentOf(folder).split("/").pop()!;
-  return run_ === "" ? place : { ...place, name: `${run_}, ${place.name}` };
+  const parent = parentOf(folder).split("/").pop()!;
+  return parent === "" ? place : { ...place, name: `${parent}, ${place.name}` };
 }
 
 /** Whether every file that the manifest lists is there at its length, as far as that is told. */

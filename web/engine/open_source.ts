@@ -1,9 +1,10 @@
 import type { Tokenizer } from "../../data/tokenizer/tokenizer.ts";
 import { DEFAULT_WORDING, type Wording } from "../../data/wording.ts";
+import type { FileSet } from "../../model/checkpoint/byte_source.ts";
+import { storedHuggingFaceModel } from "../../model/checkpoint/stored_hugging_face.ts";
 import type { StoredModel } from "../../model/checkpoint/stored_model.ts";
 import { readWording } from "../../model/checkpoint/wording_file.ts";
 import { tokenizerOfModel } from "../../model/pretrained/model_tokenizer.ts";
-import { openFile, openFolder } from "../../model/pretrained/open_model.ts";
 import type { LoadOptions, ModelSource } from "./api.ts";
 import { checkedFiles } from "./checked_files.ts";
 import { filesOf, type FilesOptions, type ModelFiles } from "./model_files.ts";
@@ -48,7 +49,7 @@ async function openFound(
   const place = await findModel(found);
   const files = await checkedFiles(place.files, options);
   const checked = { ...place, files };
-  const stored = place.single === undefined ? await openFolder(files) : await openSingle(checked);
+  const stored = place.single === undefined ? await openWhole(files) : await openSingle(checked);
   const tokenizer = tokenizerOfModel({ ...stored, name: place.name });
   const known = await readWording(files);
   return {
@@ -60,7 +61,17 @@ async function openFound(
   };
 }
 
+// What few models need comes when it is needed: every byte counts before the first prediction.
+
+async function openWhole(files: FileSet): Promise<StoredModel> {
+  const stored = await storedHuggingFaceModel(files);
+  if (stored.tokenizer !== undefined) return stored;
+  const { openFolder } = await import("../../model/pretrained/open_model.ts");
+  return openFolder(files); // looks for a tokenizer of another kind
+}
+
 async function openSingle({ files, single, tokenizer }: ModelPlace): Promise<StoredModel> {
+  const { openFile } = await import("../../model/pretrained/open_model.ts");
   const source = (await files.open(single!))!;
   return openFile(source, tokenizer === undefined ? undefined : await files.open(tokenizer));
 }

@@ -41,10 +41,7 @@ interface Call {
  * @param options As of `createEngine()`.
  * @returns Ends it, and frees everything.
  */
-export function serveEngine(
-  end: MessageEnd = globalThis as unknown as MessageEnd,
-  options: EngineOptions = {},
-): () => void {
+export function serveEngine(end: MessageEnd = globalThis, options: EngineOptions = {}): () => void {
   const server = new EngineServer(end, createEngine(options));
   return () => server.close();
 }
@@ -54,7 +51,7 @@ class EngineServer {
   readonly #engine: Engine;
   readonly #calls = new Map<number, Call>();
   readonly #listener = (event: Event) => {
-    const request = untag<Request>((event as MessageEvent<unknown>).data);
+    const request = untag((event as MessageEvent<unknown>).data) as Request | undefined;
     if (request !== undefined) this.#receive(request);
   };
 
@@ -130,6 +127,7 @@ class EngineServer {
   }
 
   #send(message: Reply): void {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- it is no window
     this.#end.postMessage({ tag: TAG, message });
   }
 }

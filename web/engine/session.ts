@@ -34,6 +34,9 @@ export class Session {
     | { readonly model: OpenedModel; readonly options: LoadOptions; readonly info: ModelInfo }
     | undefined;
   #loaded: LoadedModel | undefined;
+  /** Whether a loss took trained weights, and nobody has been told. */
+  #hasLostTuning = false;
+  #isDestroyed = false;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -173,6 +176,7 @@ export class Session {
 
   /** Frees everything. */
   destroy(): void {
+    this.#isDestroyed = true;
     this.#opened?.model.release();
     this.#opened = undefined;
     this.#loaded = undefined;
@@ -185,37 +189,45 @@ export class Session {
   }
 
   async #ready(): Promise<OpenDevice> {
-    const device = await (this.#device ??= this.#open());
+    this.#device ??= this.#orElse(this.#open(), undefined);
+    const before = this.#device;
+    const device = await before;
     const { error } = device.watch;
     if (error === undefined) return device;
-    // Whoever comes first opens it for all.
-    const next = this.#reopen(error);
-    this.#device = next;
-    next.catch(() => {
-      if (this.#device === next) this.#device = undefined;
+    // Whoever comes first opens it for all; whoever comes after a failure tries again.
+    if (this.#device === before) this.#device = this.#orElse(this.#reopen(error), before);
+    return this.#device ?? this.#ready();
+  }
+
+  /** A device that is being opened, in whose place another stands if that fails. */
+  #orElse(
+    opening: Promise<OpenDevice>,
+    other: Promise<OpenDevice> | undefined,
+  ): Promise<OpenDevice> {
+    opening.catch(() => {
+      if (this.#device === opening) this.#device = other;
     });
-    return next;
+    return opening;
   }
 
   async #open(): Promise<OpenDevice> {
-    try {
-      const gpu = await openDevice(this.#options.openAdapter);
-      const watch = new LossWatch(gpu);
-      watch.onLoss(() => this.#options.onLost());
-      return { gpu, watch };
-    } catch (error) {
-      this.#device = undefined;
-      throw error;
-    }
+    const gpu = await openDevice(this.#options.openAdapter);
+    if (this.#isDestroyed) gpu.destroy(); // nobody will
+    const watch = new LossWatch(gpu);
+    watch.onLoss(() => this.#options.onLost());
+    return { gpu, watch };
   }
 
   async #reopen(lost: GpuLostError): Promise<OpenDevice> {
-    const wasTuned = this.isTuned;
     const hadModel = this.#loaded !== undefined;
+    this.#hasLostTuning ||= this.isTuned;
     this.#loaded = undefined;
     const device = await this.#openAgain(lost);
     if (hadModel) await device.watch.race(this.model(device.gpu));
-    const tuned = wasTuned ? "; the model is again as it was before it was fine-tuned" : "";
+    const tuned = this.#hasLostTuning
+      ? "; the model is again as it was before it was fine-tuned"
+      : "";
+    this.#hasLostTuning = false;
     this.#options.onRecovered(`the graphics device was lost (${lost.reason})${tuned}`);
     return device;
   }

@@ -151,6 +151,8 @@ class WorkerEngine implements Engine {
     try {
       const reply = await this.#reply(id);
       return (reply.kind === "value" ? reply.value : undefined) as T;
+    } catch (error) {
+      throw this.#withReason(error, signal);
     } finally {
       stop();
       this.#progress.delete(id);
@@ -175,6 +177,8 @@ class WorkerEngine implements Engine {
         isOpen = true;
         yield reply.value as T;
       }
+    } catch (error) {
+      throw this.#withReason(error, signal);
     } finally {
       stop();
       this.#progress.delete(id);
@@ -182,12 +186,20 @@ class WorkerEngine implements Engine {
     }
   }
 
+  /** Reasons of an abort stay on this side, so that they need not be cloneable. */
+  #withReason(error: unknown, signal: AbortSignal | undefined): unknown {
+    const isAbort = error instanceof EngineError && error.kind === "aborted";
+    return isAbort && signal?.aborted === true ? abortedError(signal.reason) : error;
+  }
+
   /** Sends a call without signal and callback; gives its number. */
   #begin(
     method: CallName | StreamName,
     args: readonly unknown[],
-    { signal: _, onProgress, ...options }: CallOptions,
+    { onProgress, ...others }: CallOptions,
   ): number {
+    const options: Record<string, unknown> = { ...others };
+    delete options["signal"];
     const id = (this.#numCalls += 1);
     if (onProgress !== undefined) this.#progress.set(id, onProgress);
     const hasProgress = onProgress !== undefined;
@@ -219,6 +231,7 @@ class WorkerEngine implements Engine {
   #post(message: Request): void {
     if (this.#failure !== undefined) throw this.#failure;
     try {
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- it is no window
       this.#worker.postMessage({ tag: TAG, message });
     } catch (error) {
       const detail = error instanceof Error ? error.message : String(error);
@@ -227,7 +240,7 @@ class WorkerEngine implements Engine {
   }
 
   #receive(data: unknown): void {
-    const reply = untag<Reply>(data);
+    const reply = untag(data) as Reply | undefined;
     if (reply === undefined) return;
     if (reply.kind === "recovered") {
       for (const listener of this.#listeners) listener(reply.reason);

@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { CallQueue } from "../../web/engine/call_queue.ts";
+import { engineError } from "../../web/engine/explain.ts";
+import type { Activity } from "../../web/engine/explain.ts";
+import { openOwnAdapter } from "../../web/engine/device.ts";
+import type { EngineErrorKind } from "../../web/engine/errors.ts";
+import { openTestAdapter } from "../support.ts";
+import { engineCases, failing } from "./engine_cases.ts";
+import { CAREER, careerFiles, chosen, localEngine } from "./engine_support.ts";
+
+engineCases("in this thread", localEngine);
+
+test("without WebGPU, an adapter or a device, an engine says which, and what to do", async () => {
+  const remedies = new Set<string>();
+  const refuse = async (openAdapter: () => Promise<GPUAdapter | null>, message: RegExp) => {
+    const error: unknown = await localEngine({ openAdapter })
+      .device()
+      .catch((e: unknown) => e);
+    failing("no-webgpu", message)(error as never);
+    remedies.add((error as { remedy: string }).remedy);
+  };
+  if (globalThis.navigator?.gpu === undefined) await refuse(openOwnAdapter, /has no WebGPU/);
+  await refuse(() => Promise.resolve(null), /no graphics adapter/);
+  await refuse(() => Promise.reject(new Error("blocked")), /blocked/);
+  await refuse(async () => {
+    const adapter = await openTestAdapter();
+    adapter.requestDevice = () => Promise.reject(new Error("too many devices"));
+    return adapter;
+  }, /too many devices/);
+  assert.ok(remedies.size >= 3);
+});
+
+test("a device whose adapter does not come back is lost for good, until it does", async () => {
+  let isThere = true;
+  const openAdapter = () => (isThere ? openTestAdapter() : Promise.resolve(null));
+  const engine = localEngine({ openAdapter });
+  await engine.load(chosen(await careerFiles()));
+  const { probabilities } = await engine.predict(CAREER);
+  isThere = false;
+  await engine.loseDevice();
+  await assert.rejects(engine.predict(CAREER), failing("device-lost", /could not be opened/));
+  isThere = true;
+  await engine.device();
+  assert.deepEqual((await engine.predict(CAREER)).probabilities, probabilities);
+});
+
+test("a device that is lost twice at the same work is not asked a third time", async () => {
+  const engine = localEngine();
+  await engine.load(chosen(await careerFiles()));
+  let numAsked = 0;
+  const onProgress = () => {
+    numAsked += 1;
+    void engine.loseDevice();
+  };
+  const asked = engine.predict(CAREER, { onProgress });
+  await assert.rejects(asked, failing("device-lost", /twice/));
+  assert.equal(numAsked, 2);
+  await engine.predict(CAREER);
+});
+
+test("weights that do not fit are told apart from damaged ones, and smaller ones load", async () => {
+  const openAdapter = async () => {
+    const adapter = await openTestAdapter();
+    const open = adapter.requestDevice.bind(adapter);
+    adapter.requestDevice = async (descriptor) => {
+      const device = await open(descriptor);
+      const create = device.createBuffer.bind(device);
+      const pop = device.popErrorScope.bind(device);
+      let isFull = false;
+      device.createBuffer = (buffer) => {
+        isFull = buffer.label === "model.embed_tokens.weight" && buffer.size > 20_000;
+        return create(buffer);
+      };
+      device.popErrorScope = async () => {
+        const failed = isFull;
+        isFull = false;
+        const error = await pop();
+        return failed ? { message: "no memory left" } : error;
+      };
+      return device;
+    };
+    return adapter;
+  };
+  const engine = localEngine({ openAdapter });
+  const source = chosen(await careerFiles());
+  await assert.rejects(engine.load(source), failing("out-of-memory", /no memory left/));
+  assert.equal(await engine.model(), undefined);
+  assert.equal((await engine.load(source, { dtype: "int8" })).dtype, "int8");
+});
+
+test("errors of the core become kinds by what was going on", () => {
+  const named = (name: string) => Object.assign(new Error("x"), { name });
+  const cases: readonly [unknown, Activity, EngineErrorKind][] = [
+    [new SyntaxError("Cannot read"), "load", "corrupt"],
+    [new RangeError("Cannot read"), "load", "corrupt"],
+    [new TypeError("weights must be floats"), "load", "unsupported"],
+    [new RangeError("Cannot render"), "ask", "bad-input"],
+    [new TypeError("x is not a function"), "ask", "internal"],
+    [new RangeError("Array buffer allocation failed"), "load", "out-of-memory"],
+    [new RangeError('Cannot hold the weights of "x"'), "load", "out-of-memory"],
+    [
+      new RangeError('Cannot allocate "x": a buffer of this device holds at most 4 bytes, got 8'),
+      "load",
+      "limits",
+    ],
+    [new RangeError("Cannot tell occupations apart: …"), "ask", "unsupported"],
+    [named("QuotaExceededError"), "store", "quota"],
+    [named("AbortError"), "ask", "aborted"],
+    [named("NotReadableError"), "load", "corrupt"],
+    [named("NotFiniteError"), "tune", "bad-input"],
+    ["thrown text", "bench", "internal"],
+  ];
+  for (const [error, activity, kind] of cases) {
+    failing(kind)(engineError(error, activity));
+  }
+});
+
+test("calls of a queue go one by one, in order, whatever becomes of those before", async () => {
+  const queue = new CallQueue();
+  const log: string[] = [];
+  const slow = (name: string, ms: number) => async () => {
+    log.push(`${name} begins`);
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    log.push(`${name} ends`);
+    return name;
+  };
+  const controller = new AbortController();
+  const first = queue.run(slow("a", 30), controller.signal);
+  const second = queue.run(() => Promise.reject(new Error("b fails")));
+  const third = queue.run(slow("c", 1));
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  controller.abort();
+  await assert.rejects(first, failing("aborted"));
+  assert.deepEqual(log, ["a begins"], "the caller is told before the work is done");
+  await assert.rejects(second, /b fails/);
+  assert.equal(await third, "c");
+  assert.deepEqual(log, ["a begins", "a ends", "c begins", "c ends"]);
+});
