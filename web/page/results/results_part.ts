@@ -1,8 +1,9 @@
 import type { Question } from "../../engine/api.ts";
-import { noticeOf, type App } from "../app.ts";
+import type { App } from "../app.ts";
 import { el, replace } from "../dom.ts";
 import { askableYears, canHave, fullQuestion, keepQuestion } from "./asked.ts";
 import { educationField, numberField } from "./controls.ts";
+import { errorTeller } from "./error_teller.ts";
 import { futureView } from "./future_view.ts";
 import { nextView } from "./next_view.ts";
 import { Predictor } from "./predictor.ts";
@@ -62,10 +63,10 @@ export function resultsPart(app: App): HTMLElement {
     ask();
   });
   app.career.follow(ask);
-  predictor.state.follow(({ prediction, isBusy, error }) => {
+  predictor.state.follow(errorTeller(app));
+  predictor.state.follow(({ prediction, isBusy }) => {
     answer.setAttribute("aria-busy", String(isBusy));
     all.hidden = prediction === undefined;
-    if (error !== undefined) app.notice.value = noticeOf(error);
     whatIf.show(isBusy ? undefined : prediction);
     if (prediction === undefined || isBusy) return;
     next.show(prediction, app.career.value);

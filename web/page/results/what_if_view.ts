@@ -1,10 +1,11 @@
 import type { Prediction } from "../../engine/api.ts";
-import { noticeOf, type App } from "../app.ts";
+import type { App } from "../app.ts";
 import { el, replace } from "../dom.ts";
 import { changeChart } from "./bars.ts";
 import { applyChange, describeChange, type Change } from "./change.ts";
 import { button } from "./controls.ts";
 import { largestChanges, movedShare, percent } from "./distribution.ts";
+import { errorTeller } from "./error_teller.ts";
 import { Predictor, type Asked } from "./predictor.ts";
 import { whatIfFields } from "./what_if_fields.ts";
 
@@ -30,12 +31,12 @@ export function whatIfView(app: App) {
     else predictor.ask(applyChange(asked, change));
   };
   const draw = () => {
-    const { prediction, isBusy, error } = predictor.state.value;
+    const { prediction, isBusy } = predictor.state.value;
     result.setAttribute("aria-busy", String(isBusy));
-    if (error !== undefined) app.notice.value = noticeOf(error);
     if (prediction === undefined || before === undefined) replace(result);
     else replace(result, ...differenceView(before, prediction));
   };
+  predictor.state.follow(errorTeller(app));
   predictor.state.follow(draw);
   const element = el(
     "section",
