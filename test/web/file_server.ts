@@ -16,6 +16,13 @@ export type Fault = (
   bytes: Uint8Array | undefined,
 ) => boolean;
 
+/** Types that browsers insist on. */
+const TYPES: Readonly<Record<string, string>> = {
+  html: "text/html; charset=utf-8",
+  js: "text/javascript",
+  json: "application/json",
+};
+
 /** A web server with files in memory, as good or as bad as a test wants it. */
 export class FileServer implements AsyncDisposable {
   readonly requests: SeenRequest[] = [];
@@ -24,6 +31,8 @@ export class FileServer implements AsyncDisposable {
   /** Whether it serves ranges, and names versions. */
   hasRanges = true;
   hasTags = true;
+  /** Sent with every file. */
+  headers: Readonly<Record<string, string>> = {};
   readonly #server = createServer((request, response) => this.#answer(request, response));
 
   private constructor(files: Readonly<Record<string, Uint8Array>>) {
@@ -64,6 +73,9 @@ export class FileServer implements AsyncDisposable {
       response.writeHead(404).end("no such file");
       return;
     }
+    const type = TYPES[path.slice(path.lastIndexOf(".") + 1)] ?? "application/octet-stream";
+    const all = { "content-type": type, "cache-control": "no-cache", ...this.headers };
+    for (const [name, value] of Object.entries(all)) response.setHeader(name, value);
     if (this.hasTags) response.setHeader("etag", tag!);
     if (begin > 0) {
       response.setHeader("content-range", `bytes ${begin}-${bytes.length - 1}/${bytes.length}`);

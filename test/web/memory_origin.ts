@@ -161,7 +161,13 @@ export class MemoryFolder {
         this.unfinished.set(key, length);
       },
       truncate: async (size: number) => {
-        buffer = buffer.slice(0, size);
+        if (this.#origin.usage - buffer.length + size > this.#origin.quota) {
+          end();
+          throw new DOMException("The quota has been exceeded.", "QuotaExceededError");
+        }
+        const resized = new Uint8Array(size);
+        resized.set(buffer.subarray(0, size));
+        buffer = resized;
         this.unfinished.set(key, size);
       },
       close: async () => {

@@ -40,7 +40,7 @@ function buildOf(
   const served = new Map(Object.entries(contents));
   const requests: string[] = [];
   const fetch = async (address: string | URL | Request, { integrity = "" }: RequestInit = {}) => {
-    const url = String(address as string);
+    const url = String(address);
     requests.push(url);
     const text = served.get(url.slice(SCOPE.length));
     if (text === undefined) return new Response("", { status: 404 });
@@ -61,7 +61,7 @@ const CONTENTS = { "index.html": "<title>one</title>", "assets/main-1.js": "star
 /** What answers a request. */
 function addressOf(page: PageCache, url: string, more: Partial<Request> = {}) {
   const request = { url, method: "GET", mode: "navigate", ...more } as const;
-  return page.addressFor(request as Request)?.slice(SCOPE.length);
+  return page.addressFor(request)?.slice(SCOPE.length);
 }
 
 test("the page starts from its cache, whatever it is asked with, and headers are kept", async () => {

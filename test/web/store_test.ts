@@ -120,6 +120,18 @@ test("a model that does not fit is refused before a byte is written, with what t
   assert.match(error.remedy, /"large one" \(3\.0 MB\)/);
 });
 
+test("room is tried for where the browser's estimate is wrong, before a byte is written", async () => {
+  const origin = new MemoryOrigin(2_000_000);
+  origin.onWrite = () => assert.fail("nothing may be written");
+  const storage = { estimate: async () => ({ quota: 10 * 2 ** 30, usage: 0 }) };
+  const store = openModelStore({ ...origin.options, storage });
+  const source = { kind: "files", files: chosen(modelFiles()) } as const;
+  const error = await failure(store.save(source));
+  assert.equal(error.kind, "quota");
+  assert.match(error.message, /"model".*3\.0 MB.*free, got less$/);
+  assert.deepEqual([origin.files(), origin.usage], [{}, 0]);
+});
+
 test("storage that fills up in the middle is given back", async () => {
   const origin = new MemoryOrigin();
   const kept = await saveIn(origin, modelFiles({ bytes: 1000 }), "small one");

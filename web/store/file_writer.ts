@@ -18,7 +18,7 @@ export interface WritableHandle {
 /** Where bytes go, at once or after `close()`. */
 interface Sink {
   write(bytes: Uint8Array<ArrayBuffer>, at: number): Promise<void>;
-  truncate(): Promise<void>;
+  truncate(size: number): Promise<void>;
   close(): Promise<void>;
   abort(): Promise<void>;
 }
@@ -62,7 +62,7 @@ export class FileWriter {
   async restart(): Promise<void> {
     this.#numGathered = 0;
     this.#written = 0;
-    await this.#sink.truncate();
+    await this.#sink.truncate(0);
   }
 
   /** Writes what is left; only then the file is there. */
@@ -84,12 +84,27 @@ export class FileWriter {
   }
 }
 
+/**
+ * Makes a file long, without writing it, and then empty again: whether there is room for so many
+ * bytes. Browsers that keep their estimate to themselves tell so, too.
+ *
+ * @throws {DOMException} `QuotaExceededError` if there is not.
+ */
+export async function tryLength(handle: WritableHandle, bytes: number): Promise<void> {
+  const sink = await openSink(handle);
+  try {
+    await sink.truncate(bytes);
+  } finally {
+    await sink.abort().catch(() => {});
+  }
+}
+
 async function openSink(handle: WritableHandle): Promise<Sink> {
   if (handle.createWritable !== undefined) {
     const stream = await handle.createWritable();
     return {
       write: (data, position) => stream.write({ type: "write", data, position }),
-      truncate: () => stream.truncate(0),
+      truncate: (size) => stream.truncate(size),
       close: () => stream.close(),
       abort: () => stream.abort(),
     };
@@ -110,7 +125,7 @@ function syncSink(access: SyncAccess): Sink {
         done += count;
       }
     },
-    truncate: async () => access.truncate(0),
+    truncate: async (size) => access.truncate(size),
     async close() {
       access.flush();
       access.close();

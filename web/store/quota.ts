@@ -54,8 +54,10 @@ function noRoom(
   free: number | undefined,
   { name, bytes, models, cause }: RoomRequest,
 ): EngineError {
-  const needed = bytes === undefined ? "more than there is" : formatBytes(bytes);
-  const got = free === undefined ? "too few" : formatBytes(free);
+  const needed = bytes === undefined ? "more" : formatBytes(bytes);
+  // Chromium's estimate tells nothing of the disk, so as to tell nothing of the person.
+  const isTold = free !== undefined && free < (bytes ?? 0);
+  const got = isTold ? formatBytes(free) : "less";
   const listed = models
     .toSorted((a, b) => b.bytes - a.bytes)
     .slice(0, 3)

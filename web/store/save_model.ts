@@ -7,6 +7,7 @@ import { TRAINER_FILE } from "../../model/checkpoint/run_state.ts";
 import type { SaveOptions, StoredModelInfo } from "../engine/api.ts";
 import { EngineError } from "../engine/errors.ts";
 import { checkLengths, copyFile, type Promised } from "./copy_file.ts";
+import { tryLength } from "./file_writer.ts";
 import { readWhole, type SourceFolder } from "./model_folder.ts";
 import { modelId, storedName } from "./model_record.ts";
 import { checkRoom, noRoomLeft, type StoreStorage } from "./quota.ts";
@@ -45,7 +46,9 @@ export async function saveModel(
   const target = crypto.randomUUID();
   const release = await tryHold(locks, folderLock(target), "exclusive");
   try {
-    const files = await copyAll(await store.create(target), selection, { promises, ...options });
+    const created = await store.create(target);
+    if (room.bytes !== undefined) await tryRoom(created, room.bytes);
+    const files = await copyAll(created, selection, { promises, ...options });
     const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
     const savedAt = new Date().toISOString();
     return await commit(place, target, { id: modelId(files), name, bytes, savedAt, files });
@@ -59,6 +62,13 @@ export async function saveModel(
   } finally {
     release?.();
   }
+}
+
+/** Finds out whether there is room before anything is downloaded: estimates may be anything. */
+async function tryRoom(folder: FileSystemDirectoryHandle, bytes: number): Promise<void> {
+  const name = "room";
+  await tryLength(await folder.getFileHandle(name, { create: true }), bytes);
+  await folder.removeEntry(name);
 }
 
 /** Puts a copy in place, or drops it where the same model is there already. */
