@@ -178,8 +178,8 @@ function yearOf(month: number): number {
 
 function gapNote(years: readonly number[], gaps: NonNullable<CareerYearsOptions["gaps"]>): string {
   const list = years.length > 6 ? `${years.slice(0, 6).join(", ")} and more` : years.join(", ");
-  const subject = years.length === 1 ? "year is" : "years are";
+  const subject = years.length === 1 ? "this year is" : "these years are";
   return gaps === "leave out"
-    ? `Without a job and not wholly in school, these ${subject} left out: ${list}`
-    : `Without a job and not wholly in school, these ${subject} taken as "${gaps}": ${list}`;
+    ? `Without a job and not wholly in school, ${subject} left out: ${list}`
+    : `Without a job and not wholly in school, ${subject} taken as "${gaps}": ${list}`;
 }

@@ -273,7 +273,7 @@ export const UNSEEN_TITLES: readonly (readonly [title: string, codes: string])[]
   ["Medical Office Receptionist", "319"],
   ["File clerk, law firm", "335"],
   ["Medical Billing Coordinator", "344"],
-  ["Collections Agent", "378"],
+  ["Medical Collections Agent", "378"],
   ["Logistics Coordinator, Freight", "373"],
   ["Inventory Control Clerk", "365"],
   ["Courier (bike)", "357"],
