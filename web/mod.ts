@@ -3,6 +3,9 @@
  *
  * @module
  */
+export { type Career, type Education, EDUCATION_LEVELS, type Observation } from "../data/career.ts";
+export { type Occupation, OCCUPATIONS } from "../data/occupations.ts";
+export type { Wording } from "../data/wording.ts";
 export type * from "./engine/api.ts";
 export { createEngine, type EngineOptions, type EngineStore } from "./engine/engine.ts";
 export { EngineError, type EngineErrorKind, type EngineErrorParts } from "./engine/errors.ts";

@@ -29,10 +29,10 @@ export const failing =
 
 /** Every method of an engine, wherever it is. */
 export function engineCases(where: string, make: (options?: EngineOptions) => Engine): void {
-  const about = (name: string) => `${name} (${where})`;
+  const named = (name: string) => `${name} (${where})`;
   const engine = make();
 
-  test(about("a device says its name and limits"), async () => {
+  test(named("a device says its name and limits"), async () => {
     const { name, isSoftware, maxBindingBytes, limitations } = await engine.device();
     assert.notEqual(name, "");
     assert.ok(maxBindingBytes >= 2 ** 27);
@@ -42,13 +42,13 @@ export function engineCases(where: string, make: (options?: EngineOptions) => En
     );
   });
 
-  test(about("a model must be loaded before it is asked"), async () => {
+  test(named("a model must be loaded before it is asked"), async () => {
     assert.equal(await engine.model(), undefined);
     await assert.rejects(engine.predict(CAREER), failing("bad-input", /must be loaded/));
     await assert.rejects(collect(engine.generate("x")), failing("bad-input", /must be loaded/));
   });
 
-  test(about("a model that is loaded says what it is, and is unloaded"), async () => {
+  test(named("a model that is loaded says what it is, and is unloaded"), async () => {
     const seen: Progress[] = [];
     const info = await engine.load(source, { onProgress: (progress) => seen.push(progress) });
     const { name, dtype, maxSeqLen, wording, isWordingKnown, numParameters } = info;
@@ -77,7 +77,7 @@ export function engineCases(where: string, make: (options?: EngineOptions) => En
     await engine.load(source);
   });
 
-  test(about("a prediction tells years before the one in question, and no others"), async () => {
+  test(named("a prediction tells years before the one in question, and no others"), async () => {
     const next = await engine.predict(CAREER);
     const years = CAREER.observations.map(({ year }) => year);
     assert.equal(next.year, years.at(-1)! + 1);
@@ -90,12 +90,12 @@ export function engineCases(where: string, make: (options?: EngineOptions) => En
     assert.equal(past.last, CAREER.observations[0]!.occupation);
     const first = await engine.predict(CAREER, { year: years[0]! });
     assert.deepEqual([first.last, first.stay], [undefined, undefined]);
-    const about = await engine.predict(CAREER, { tolerance: 0.05 });
+    const pruned = await engine.predict(CAREER, { tolerance: 0.05 });
     const { probabilities } = next;
-    assertClose(about.probabilities, probabilities, { what: "pruned", ...PRUNED });
+    assertClose(pruned.probabilities, probabilities, { what: "pruned", ...PRUNED });
   });
 
-  test(about("what cannot be asked is refused, and the next question answered"), async () => {
+  test(named("what cannot be asked is refused, and the next question answered"), async () => {
     const [first] = CAREER.observations;
     const twice = { ...CAREER, observations: [first!, first!] };
     await assert.rejects(engine.predict(twice), failing("bad-input", /ascend/));
@@ -109,7 +109,7 @@ export function engineCases(where: string, make: (options?: EngineOptions) => En
     assert.equal((await engine.predict(CAREER)).probabilities.length, 335);
   });
 
-  test(about("the same seed draws the same future, another another"), async () => {
+  test(named("the same seed draws the same future, another another"), async () => {
     const seen: Progress[] = [];
     const options = { years: 4, seed: 5, education: "college" } as const;
     const future = await engine.sampleFuture(CAREER, {
@@ -129,7 +129,7 @@ export function engineCases(where: string, make: (options?: EngineOptions) => En
     assert.notDeepEqual(await engine.sampleFuture(CAREER, { ...options, seed: 6 }), future);
   });
 
-  test(about("text comes in pieces until it is long enough, or nobody listens"), async () => {
+  test(named("text comes in pieces until it is long enough, or nobody listens"), async () => {
     const options = { maxNewTokens: 12, temperature: 1, seed: 3, ignoreEnd: true };
     const pieces = await collect(engine.generate("<A worker", options));
     assert.ok(pieces.length > 1);
@@ -141,7 +141,7 @@ export function engineCases(where: string, make: (options?: EngineOptions) => En
     await engine.predict(CAREER);
   });
 
-  test(about("calls wait for each other, and end when they are aborted"), async () => {
+  test(named("calls wait for each other, and end when they are aborted"), async () => {
     const stream = engine.generate("x", { maxNewTokens: 4, temperature: 1, ignoreEnd: true });
     const items = stream[Symbol.asyncIterator]();
     await items.next(); // the device is taken until the stream ends
@@ -170,7 +170,7 @@ export function engineCases(where: string, make: (options?: EngineOptions) => En
   });
 
   test(
-    about("fine-tuning learns, the same from the same seed, until the model is loaded again"),
+    named("fine-tuning learns, the same from the same seed, until the model is loaded again"),
     async () => {
       const before = await engine.predict(CAREER);
       const options = { steps: 6, learningRate: 1e-2, batchTokens: 256, seed: 2 };
@@ -195,7 +195,7 @@ export function engineCases(where: string, make: (options?: EngineOptions) => En
   );
 
   test(
-    about("a device that is lost amid a call is opened again, and the call repeated"),
+    named("a device that is lost amid a call is opened again, and the call repeated"),
     async () => {
       const expected = await engine.predict(CAREER);
       const told: string[] = [];
@@ -235,7 +235,7 @@ export function engineCases(where: string, make: (options?: EngineOptions) => En
     },
   );
 
-  test(about("what earlier tuning learned cannot be repeated"), async () => {
+  test(named("what earlier tuning learned cannot be repeated"), async () => {
     await collect(engine.fineTune(CAREERS, { steps: 1, batchTokens: 256 }));
     const lost = (async () => {
       for await (const _ of engine.fineTune(CAREERS, { steps: 3, batchTokens: 256 })) {
@@ -246,7 +246,7 @@ export function engineCases(where: string, make: (options?: EngineOptions) => En
     await engine.load(source);
   });
 
-  test(about("damaged and foreign files are told apart, and the model before stays"), async () => {
+  test(named("damaged and foreign files are told apart, and the model before stays"), async () => {
     const changed = (changes: Record<string, Uint8Array<ArrayBuffer> | undefined>): Files => {
       const all = new Map(files);
       for (const [name, bytes] of Object.entries(changes)) {
@@ -283,7 +283,7 @@ export function engineCases(where: string, make: (options?: EngineOptions) => En
     await engine.predict(CAREER);
   });
 
-  test(about("the store is asked without the device"), async () => {
+  test(named("the store is asked without the device"), async () => {
     const calls: unknown[] = [];
     const state: StoreState = {
       usage: 5,
@@ -329,7 +329,7 @@ export function engineCases(where: string, make: (options?: EngineOptions) => En
     assert.equal(numReleased, 1);
   });
 
-  test(about("an engine that is destroyed rejects what is under way, and what comes"), async () => {
+  test(named("an engine that is destroyed rejects what is under way, and what comes"), async () => {
     const ended = make();
     await ended.load(source);
     const asked = ended.predict(CAREER);

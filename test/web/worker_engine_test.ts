@@ -85,9 +85,9 @@ test("a port that closes at the other end rejects what is under way", async () =
 
 test("what cannot be cloned is refused, and messages of others are left alone", async () => {
   const { engine, page, worker } = remoteEngine();
-  page.postMessage({ kind: "call", id: 1, method: "destroy" });
-  page.postMessage("hello");
-  worker.postMessage({ kind: "value", id: 1, value: "forged" });
+  page.postMessage({ kind: "call", id: 1, method: "destroy" }, []);
+  page.postMessage("hello", []);
+  worker.postMessage({ kind: "value", id: 1, value: "forged" }, []);
   const odd = { ...CAREER, extra: () => 1 } as Career;
   await assert.rejects(engine.predict(odd), failing("bad-input", /worker/));
   assert.notEqual((await engine.device()).name, "forged");
