@@ -3,7 +3,6 @@ import { test } from "node:test";
 import { zipSync } from "fflate";
 import { careerToJson } from "../../data/career_json.ts";
 import { ImportClient, type ImportWorker } from "../../web/page/career/import_client.ts";
-import type { ImportPort } from "../../web/page/career/import_messages.ts";
 import { serveImports } from "../../web/page/career/import_server.ts";
 import { draftOf } from "../../web/page/career/draft.ts";
 import {
@@ -25,7 +24,7 @@ const POSITIONS = [
 /** Threads of this process in place of workers: messages are copied, as they are there. */
 function startThread(): ImportWorker & { isOpen: boolean } {
   const { port1, port2 } = new MessageChannel();
-  serveImports(port2 as unknown as ImportPort);
+  serveImports(port2);
   port2.start();
   port1.start();
   return Object.assign(port1 as unknown as ImportWorker, {
@@ -51,10 +50,7 @@ const fileOf = (name: string, ...parts: BlobPart[]) => new File(parts, name);
 test("a LinkedIn export tells jobs, each with the occupations it may mean", () =>
   withClient(async (client) => {
     const zip = zipSync({ "Positions.csv": new TextEncoder().encode(POSITIONS) });
-    for (const file of [
-      fileOf("export.zip", zip as BlobPart),
-      fileOf("Positions.csv", POSITIONS),
-    ]) {
+    for (const file of [fileOf("export.zip", zip), fileOf("Positions.csv", POSITIONS)]) {
       const opened = await client.open(file);
       assert.ok(opened.kind === "history");
       assert.equal(opened.source, "LinkedIn");

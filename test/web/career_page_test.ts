@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
+import type { Career } from "../../data/career.ts";
 import { OCCUPATIONS } from "../../data/occupations.ts";
 import { createApp, type App } from "../../web/page/app.ts";
 import { careerPart } from "../../web/page/career/career_part.ts";
@@ -23,6 +24,9 @@ beforeEach(() => {
     },
   });
 });
+
+/** The career that the page has by now; TypeScript would believe that it still is as it was. */
+const careerNow = (app: App): Career | undefined => app.career.value;
 
 function openPart(): { readonly app: App; readonly part: HTMLElement } {
   const app = createApp({} as Engine);
@@ -111,16 +115,16 @@ test("the statuses are at hand, and each occupation is found by its own title", 
 
 test("a career that is entered reaches the page as soon as it is one, and not before", () => {
   const { app, part } = openPart();
-  assert.equal(app.career.value, undefined);
+  assert.equal(careerNow(app), undefined);
   const [gender, ethnicity] = part.querySelectorAll<HTMLSelectElement>(".who select");
   choose(gender!, "female");
   choose(ethnicity!, "white");
   const row = part.querySelector(".year-row")!;
   choose(row.querySelector<HTMLInputElement>("input[type=number]")!, "2019");
   type(row.querySelector<HTMLInputElement>("[role=combobox]")!, "registered nurse");
-  assert.equal(app.career.value, undefined);
+  assert.equal(careerNow(app), undefined);
   press(row.querySelector("[role=combobox]")!, "Enter");
-  assert.deepEqual(app.career.value, {
+  assert.deepEqual(careerNow(app), {
     id: "entered",
     gender: "female",
     ethnicity: "white",
@@ -129,7 +133,7 @@ test("a career that is entered reaches the page as soon as it is one, and not be
 
   send(part.querySelector(".years-form")!, "submit");
   assert.equal(part.querySelectorAll(".year-row").length, 2);
-  assert.deepEqual(app.career.value!.observations.at(-1), {
+  assert.deepEqual(careerNow(app)!.observations.at(-1), {
     year: 2020,
     education: "high school",
     occupation: "95",
@@ -138,20 +142,20 @@ test("a career that is entered reaches the page as soon as it is one, and not be
   choose(second.querySelector<HTMLInputElement>("input[type=number]")!, "2019");
   assert.match(second.querySelector(".problem")!.textContent, /2019 is told twice/);
   assert.equal(second.querySelector("input")!.getAttribute("aria-invalid"), "true");
-  assert.equal(app.career.value, undefined);
+  assert.equal(careerNow(app), undefined);
   send(bySaying(second, "button", /^Remove$/), "click");
-  assert.equal(app.career.value!.observations.length, 1);
+  assert.equal(careerNow(app)!.observations.length, 1);
 });
 
 test("a year that is changed moves its row to where it belongs", () => {
   const { app, part } = openPart();
   send(bySaying(part, "button", /example/), "click");
-  assert.deepEqual(app.career.value, EXAMPLE_CAREER);
+  assert.deepEqual(careerNow(app), EXAMPLE_CAREER);
   const firstRow = part.querySelector(".year-row")!;
   choose(firstRow.querySelectorAll("select")[0]!, "high school");
   choose(firstRow.querySelector<HTMLInputElement>("input[type=number]")!, "2010");
   assert.equal([...part.querySelectorAll(".year-row")].at(-1), firstRow);
-  assert.equal(app.career.value!.observations.at(-1)!.occupation, "education");
+  assert.equal(careerNow(app)!.observations.at(-1)!.occupation, "education");
 });
 
 test("repeating a year fills those behind it by keyboard alone", () => {
@@ -163,7 +167,9 @@ test("repeating a year fills those behind it by keyboard alone", () => {
   until.value = "2006";
   press(until, "Enter");
   assert.deepEqual(
-    app.career.value!.observations.slice(-4).map(({ year, occupation }) => `${year} ${occupation}`),
+    careerNow(app)!
+      .observations.slice(-4)
+      .map(({ year, occupation }) => `${year} ${occupation}`),
     ["2003 859", "2004 859", "2005 859", "2006 859"],
   );
 });
@@ -179,16 +185,12 @@ test("nothing is kept unless it is asked for, and starting over forgets it", () 
   assert.equal(kept.size, 1);
 
   const again = openPart();
-  assert.deepEqual(again.app.career.value, EXAMPLE_CAREER);
+  assert.deepEqual(careerNow(again.app), EXAMPLE_CAREER);
   assert.equal(again.part.querySelector<HTMLInputElement>("input[type=checkbox]")!.checked, true);
   send(bySaying(again.part, "button", /Start over/), "click");
   assert.equal(kept.size, 0);
-  assert.equal(again.app.career.value, undefined);
+  assert.equal(careerNow(again.app), undefined);
 
   kept.set("tenure-career", '{"id":');
-  assert.equal(
-    openPart().app.career.value,
-    undefined,
-    "what is damaged is as if it were not there",
-  );
+  assert.equal(careerNow(openPart().app), undefined, "what is damaged is as if it were not there");
 });

@@ -16,8 +16,7 @@ export function openPage(): void {
       }
     },
   });
-  const inputs = window.HTMLInputElement.prototype;
-  inputs.select ??= () => undefined;
+  Object.assign(window.HTMLInputElement.prototype, { select: () => undefined });
   Object.assign(globalThis, { HTMLElement: window.HTMLElement });
 }
 

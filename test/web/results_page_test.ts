@@ -184,7 +184,7 @@ test("futures are drawn with one seed after the other, and many are counted", as
   );
   // Ten years: seeds from 10 on never leave, and in the last year those are the carpenters.
   assert.match(text(".futures"), /10 of 20 never leave/);
-  assert.deepEqual(codes(".futures").toSorted(), ["275", "567"]);
+  assert.deepEqual(new Set(codes(".futures")), new Set(["275", "567"]));
   assert.equal(app.work.value, undefined);
 });
 
@@ -192,9 +192,9 @@ test("futures drawn before somebody ends it still count", async () => {
   app.model.value = modelInfo();
   app.career.value = careerOf("a", "567");
   await answered();
-  const draw = engine.sampleFuture;
-  engine.sampleFuture = (career, options = {}) => {
-    if (options.seed === 7) app.work.value?.cancel?.();
+  const draw = engine.sampleFuture.bind(engine);
+  engine.sampleFuture = (career, options) => {
+    if (options?.seed === 7) app.work.value?.cancel?.();
     return draw(career, options);
   };
   send(bySaying(part, "button", /^Draw 20/), "click");

@@ -32,7 +32,11 @@ export function futureView(app: App) {
     replace(
       one,
       timeline(career.observations, future),
-      el("p", { class: "hint" }, `Drawn with seed ${own}: the same seed gives the same future.`),
+      el(
+        "p",
+        { class: "hint" },
+        `The paler part is what was entered. Drawn with seed ${own}: the same seed gives the same future.`,
+      ),
     );
   };
   const drawMany = async () => {
