@@ -36,6 +36,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
     rolldownOptions: {
+      checks: { bundlerTimings: false, pluginTimings: false },
       output: {
         assetFileNames: ({ names: [name = ""] }) =>
           NAMED.includes(name) ? name : "assets/[name]-[hash][extname]",

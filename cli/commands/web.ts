@@ -5,7 +5,7 @@ import { wholeNumber } from "../run/flags.ts";
 import { formatBytes } from "../run/format.ts";
 import { findPage, pageFiles } from "../run/served_files.ts";
 import { type ServedModel, serveModel } from "../run/served_model.ts";
-import { isLoopback, startWebServer } from "../run/web_server.ts";
+import { isLoopback, type SeenRequest, startWebServer } from "../run/web_server.ts";
 
 /** Flags of `tenure web`. */
 interface WebFlags {
@@ -13,6 +13,7 @@ interface WebFlags {
   readonly port?: number;
   readonly host: string;
   readonly open?: boolean;
+  readonly verbose?: boolean;
 }
 
 /** Adds `tenure web` to the program. */
@@ -28,6 +29,7 @@ export function webCommand(program: Command): void {
     )
     .option("--host <address>", "address to listen on", "127.0.0.1")
     .option("--open", "open the page in the browser")
+    .option("--verbose", "print every request: after the model is loaded, none comes")
     .addHelpText("after", HELP)
     .action(serve);
 }
@@ -48,13 +50,14 @@ Examples:
   $ tenure web --model runs/small --open
   $ tenure web --model model.gguf --port 9000`;
 
-async function serve({ model: path, host, port, open }: WebFlags): Promise<void> {
+async function serve({ model: path, host, port, open, verbose }: WebFlags): Promise<void> {
   const page = await pageFiles(await findPage());
   const model = path === undefined ? undefined : await serveModel(path);
   const server = await startWebServer({
     files: new Map([...page, ...(model?.files ?? [])]),
     host,
     ...(port !== undefined && { port }),
+    ...(verbose === true && { onRequest: printRequest }),
   });
   process.stdout.write(`${server.url}\n${whatIsServed(model)}\n`);
   if (!isLoopback(host)) {
@@ -65,6 +68,10 @@ async function serve({ model: path, host, port, open }: WebFlags): Promise<void>
   if (open === true) openBrowser(server.url);
   await Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
   await server.close();
+}
+
+function printRequest({ method, url, status }: SeenRequest): void {
+  process.stdout.write(`${status} ${method} ${JSON.stringify(url)}\n`);
 }
 
 function whatIsServed(model: ServedModel | undefined): string {

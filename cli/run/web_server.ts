@@ -22,6 +22,16 @@ export interface WebServerOptions {
   readonly port?: number;
   /** @default {"127.0.0.1"} */
   readonly host?: string;
+  /** Told of every request once it is answered, or given up. */
+  readonly onRequest?: (request: SeenRequest) => void;
+}
+
+/** A request that came. */
+export interface SeenRequest {
+  readonly method: string;
+  /** As it was asked for. */
+  readonly url: string;
+  readonly status: number;
 }
 
 /** A server that runs. */
@@ -39,8 +49,12 @@ export interface WebServer {
  * @throws {CliError} With exit code 2 if the port that was asked for is taken, or not allowed.
  */
 export async function startWebServer(options: WebServerOptions): Promise<WebServer> {
-  const { files, host = "127.0.0.1", port } = options;
-  const server = createServer((request, response) => void answer(request, response, files, host));
+  const { files, host = "127.0.0.1", port, onRequest } = options;
+  const server = createServer((request, response) => {
+    const { method = "", url = "" } = request;
+    response.on("close", () => onRequest?.({ method, url, status: response.statusCode }));
+    void answer(request, response, files, host);
+  });
   await listen(server, host, port);
   const { port: bound } = server.address() as AddressInfo;
   const name = isIP(host) === 6 ? `[${host}]` : host;

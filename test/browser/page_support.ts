@@ -8,11 +8,25 @@ import { build } from "vite";
 import { pageFiles, type ServedFiles } from "../../cli/run/served_files.ts";
 import { serveModel } from "../../cli/run/served_model.ts";
 import { type SeenRequest, startWebServer, type WebServer } from "../../cli/run/web_server.ts";
+import { launchChromium } from "./chromium.ts";
+
+/** Run when a file's tests are over, the last one first. */
+const closers: (() => unknown)[] = [];
+after(async () => {
+  for (const close of closers.toReversed()) await close();
+});
+
+/** Starts the browser of a file's tests, which ends with them. */
+export async function openBrowser(more: readonly string[] = []): Promise<Browser> {
+  const browser = await launchChromium(more);
+  closers.push(() => browser.close());
+  return browser;
+}
 
 /** Builds the page as it is published, into a folder that is removed when the tests are over. */
 export async function buildPage(): Promise<string> {
   const outDir = mkdtempSync(join(tmpdir(), "tenure-page-"));
-  after(() => rmSync(outDir, { recursive: true }));
+  closers.push(() => rmSync(outDir, { recursive: true }));
   await build({ configFile: "web/vite.config.ts", logLevel: "warn", build: { outDir } });
   return outDir;
 }
@@ -35,7 +49,7 @@ export async function serveSite(
     port: 0,
     onRequest: (request) => requests.push(request),
   });
-  after(() => server.close());
+  closers.push(() => server.close());
   return { ...server, requests };
 }
 
@@ -88,4 +102,23 @@ export function assertClean({ requested, problems }: Visit, { url }: WebServer):
     (address) => !address.startsWith(url) && !address.startsWith(`blob:${url}`),
   );
   assert.deepEqual(elsewhere, [], "the page must ask its own server alone");
+}
+
+/** Waits until the server is asked nothing for a while: everything is loaded and kept. */
+export async function quietDown({ requests }: Site, ms = 700): Promise<void> {
+  for (let seen = -1; seen !== requests.length;) {
+    seen = requests.length;
+    await new Promise((resolve) => setTimeout(resolve, ms));
+  }
+}
+
+/** The probabilities on view, by the occupation's code. */
+export async function readProbabilities(page: Page): Promise<Map<string, number>> {
+  const pairs = await page.locator(".bars:not(.changes) > [data-code]").evaluateAll((rows) =>
+    rows.map((row) => {
+      const value = row.querySelector<HTMLElement>("[data-probability]")!.dataset["probability"];
+      return [(row as HTMLElement).dataset["code"]!, Number(value)] as const;
+    }),
+  );
+  return new Map(pairs);
 }
