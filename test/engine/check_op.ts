@@ -138,3 +138,17 @@ export function withoutFloat16({ device, info }: Gpu): string | false {
     ? false
     : `not covered on this adapter: it must have shader-f16, got ${name}`;
 }
+
+/**
+ * Reason to skip a test of kernels that cast two halves to a word, or `false` if the compiler
+ * does: wgpu's refuses it so far. It has no subgroup matrices either, whose kernels alone do so.
+ */
+export async function withoutHalfCasts({ device }: Gpu): Promise<string | false> {
+  if (!device.features.has("shader-f16")) return "needs shader-f16";
+  device.pushErrorScope("validation");
+  device.createShaderModule({
+    code: `enable f16; @compute @workgroup_size(1) fn main() { _ = bitcast<u32>(vec2<f16>(1h, 2h)); }`,
+  });
+  const error = await device.popErrorScope();
+  return error === null ? false : "needs a compiler that casts two halves to a word";
+}
