@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { missing } from "../pretrained/stories.ts";
 import { noChromium } from "./chromium.ts";
 import { bundle, ROOT } from "./core/bundle.ts";
 import { failuresOf, runInBrowser } from "./core/run.ts";
@@ -35,12 +36,13 @@ test(
     const run = await runInBrowser(SMALL_SET, { timeoutSeconds: TIMEOUT_SECONDS });
     assert.deepEqual(failuresOf(run), []);
     assert.deepEqual(run.files.map(({ file }) => file).toSorted(), SMALL_SET.toSorted());
-    for (const { file, outcomes } of run.files) {
-      assert.ok(
-        outcomes.some(({ result }) => result === "passed"),
-        `${file} has passed no test`,
-      );
-    }
+    const passed = run.files.flatMap(({ outcomes }) =>
+      outcomes.filter(({ result }) => result === "passed").map(({ name }) => name),
+    );
+    assert.ok(passed.length > 100, `only ${passed.length} tests passed`);
+    // The model's own files lie beside the repository, or its tests are skipped in every runtime.
+    const stories = passed.filter((name) => name.startsWith("200 greedy steps print the expected"));
+    assert.equal(stories.length, missing === false ? 2 : 0);
     for (const { file, seconds } of run.files) t.diagnostic(`${file}: ${seconds.toFixed(1)} s`);
   },
 );

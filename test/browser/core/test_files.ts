@@ -21,7 +21,7 @@ export const NOT_CORE: readonly string[] = [
 export const SMALL_SET: readonly string[] = [
   "test/data/occupations_test.ts",
   "test/data/resume_test.ts",
-  "test/data/tokenizer_test.ts",
+  "test/data/train_bpe_test.ts",
   "test/engine/adam_w_test.ts",
   "test/engine/attention_test.ts",
   "test/engine/linear_cross_entropy_test.ts",
