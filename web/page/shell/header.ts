@@ -31,8 +31,8 @@ export function header({ model }: App, device: Signal<DeviceState>): HTMLElement
       modelLine,
       el("dt", {}, "Computed on"),
       deviceLine,
-      el("dt", {}, "Sent anywhere"),
-      el("dd", {}, el("a", { href: "#about" }, "nothing")),
+      el("dt", { class: "screen-only" }, "Sent anywhere"),
+      el("dd", { class: "screen-only" }, el("a", { href: "#about" }, "nothing")),
     ),
   );
 }
