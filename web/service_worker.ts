@@ -2,6 +2,7 @@
 // the origin's own files, which only the page reads.
 import { PageCache, type PrecachedFile } from "./store/page_cache.ts";
 
+/* oxlint-disable no-underscore-dangle -- names that the build replaces must be like no others */
 /** The files of the build, and its name: the build puts them in. */
 declare const __PRECACHE__: readonly PrecachedFile[];
 declare const __BUILD__: string;

@@ -82,11 +82,11 @@ function originFiles(worker: Worker): Promise<string[]> {
       const names: string[] = [];
       for await (const [name, handle] of folder.entries()) {
         if (handle.kind === "file") names.push(name);
-        else names.push(...(await walk(handle as FileSystemDirectoryHandle)));
+        else names.push(...(await walk(handle)));
       }
       return names;
     };
-    return (await walk(await navigator.storage.getDirectory())).sort();
+    return (await walk(await navigator.storage.getDirectory())).toSorted();
   });
 }
 
@@ -136,7 +136,10 @@ test("Chromium keeps a model in the origin's files, across tabs", options, async
     found.models[0]!.files.map(({ path, sha256 }) => [path, sha256]),
     Object.entries(files).map(([path, bytes]) => [path, sha256Of(bytes)]),
   );
-  assert.deepEqual(found.part, [...files["model.safetensors"]!.slice(1_048_570, 1_048_590)]);
+  assert.deepEqual(
+    found.part,
+    Array.from(files["model.safetensors"]!.subarray(1_048_570, 1_048_590)),
+  );
   assert.equal(found.last, found.models[0]!.bytes);
   assert.equal(found.damaged, undefined);
   assert.ok(found.usage! >= 3_000_000 && found.quota! > found.usage!);

@@ -73,7 +73,8 @@ export class FileServer implements AsyncDisposable {
       response.writeHead(404).end("no such file");
       return;
     }
-    const type = TYPES[path.slice(path.lastIndexOf(".") + 1)] ?? "application/octet-stream";
+    const ending = path.endsWith("/") ? "html" : path.slice(path.lastIndexOf(".") + 1);
+    const type = TYPES[ending] ?? "application/octet-stream";
     const all = { "content-type": type, "cache-control": "no-cache", ...this.headers };
     for (const [name, value] of Object.entries(all)) response.setHeader(name, value);
     if (this.hasTags) response.setHeader("etag", tag!);

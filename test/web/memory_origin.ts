@@ -38,7 +38,7 @@ export class MemoryOrigin {
 
   /** Paths of all files, with their lengths. */
   files(): Record<string, number> {
-    return Object.fromEntries(this.root.walk("").toSorted());
+    return Object.fromEntries(this.root.walk("").toSorted(([a], [b]) => (a < b ? -1 : 1)));
   }
 
   /** A file, to damage it. */

@@ -39,7 +39,7 @@ function buildOf(
 ) {
   const served = new Map(Object.entries(contents));
   const requests: string[] = [];
-  const fetch = async (address: string | URL | Request, { integrity = "" }: RequestInit = {}) => {
+  const fetch = async (address: unknown, { integrity = "" }: RequestInit = {}) => {
     const url = String(address);
     requests.push(url);
     const text = served.get(url.slice(SCOPE.length));
