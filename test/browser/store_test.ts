@@ -160,7 +160,7 @@ test(
     }, id!);
     assert.equal(await remove(two.worker, id!), "busy");
     await one.page.close();
-    assert.equal(await remove(two.worker, id!), "removed");
+    await eventually(() => remove(two.worker, id!), "removed");
     assert.deepEqual(await originFiles(two.worker), []);
   },
 );
