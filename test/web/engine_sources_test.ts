@@ -86,6 +86,26 @@ test("of a run the best checkpoint is taken, and a damaged latest one passed ove
   const { name } = await open({ kind: "files", files: within });
   assert.equal(name, `run, ${state.best_model_checkpoint}`);
 
+  // As if the one before had been the best; a number of as many digits keeps lengths the same.
+  const number = /\d+$/.exec(latest)![0];
+  const better = `checkpoint-${String(Number(number) - 1).padStart(number.length, "0")}`;
+  const two = await Promise.all(
+    all.flatMap(({ path, blob }) => {
+      if (!path.startsWith(`${latest}/`)) return [];
+      const copy = Promise.resolve({ path: path.replace(latest, better), blob });
+      if (!path.endsWith("trainer_state.json")) return [copy, Promise.resolve({ path, blob })];
+      return [
+        copy,
+        blob.text().then((text) => {
+          const json = JSON.parse(text) as Record<string, unknown>;
+          const changed = JSON.stringify({ ...json, best_model_checkpoint: better });
+          return { path, blob: new Blob([changed.padEnd(blob.size)]) };
+        }),
+      ];
+    }),
+  );
+  assert.equal((await open({ kind: "files", files: two })).name, better);
+
   // The same checkpoint as one of a later step whose copying broke off.
   const copied = all
     .filter(({ path }) => path.startsWith(`${latest}/`))

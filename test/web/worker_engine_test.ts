@@ -87,10 +87,14 @@ test("what cannot be cloned is refused, and messages of others are left alone", 
   const { engine, page, worker } = remoteEngine();
   page.postMessage({ kind: "call", id: 1, method: "destroy" }, []);
   page.postMessage("hello", []);
-  worker.postMessage({ kind: "value", id: 1, value: "forged" }, []);
+  const opened = engine.device();
+  const forged = { kind: "value", id: 1, value: "forged" };
+  for (const data of [forged, { message: forged }, { tag: "other", message: forged }]) {
+    worker.postMessage(data, []);
+  }
+  assert.notEqual(await opened, "forged");
   const odd = { ...CAREER, extra: () => 1 } as Career;
   await assert.rejects(engine.predict(odd), failing("bad-input", /worker/));
-  assert.notEqual((await engine.device()).name, "forged");
 });
 
 test("an abort crosses while the worker is at work, with its reason", async () => {
