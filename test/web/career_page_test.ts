@@ -5,7 +5,7 @@ import { OCCUPATIONS } from "../../data/occupations.ts";
 import { createApp, type App } from "../../web/page/app.ts";
 import { careerPart } from "../../web/page/career/career_part.ts";
 import { choiceOf, suggestChoices } from "../../web/page/career/choices.ts";
-import { combobox } from "../../web/page/career/combobox.ts";
+import { Combobox } from "../../web/page/career/combobox.ts";
 import { EXAMPLE_CAREER } from "../../web/page/career/example.ts";
 import type { Engine } from "../../web/engine/api.ts";
 import { bySaying, press, send } from "./page_support.ts";
@@ -37,7 +37,7 @@ function openPart(): { readonly app: App; readonly part: HTMLElement } {
 
 test("a combobox walks its list by arrow keys, picks by Enter, and puts back by Escape", () => {
   const picked: string[] = [];
-  const box = combobox({
+  const box = new Combobox({
     label: "Occupation",
     suggest: (text) => suggestChoices(text, ["567"]),
     onPick: (code) => picked.push(code),
@@ -79,7 +79,7 @@ test("a combobox walks its list by arrow keys, picks by Enter, and puts back by 
 
 test("a click picks, and a title typed in full counts when one goes on", () => {
   const picked: string[] = [];
-  const box = combobox({
+  const box = new Combobox({
     label: "Occupation",
     suggest: suggestChoices,
     onPick: (code) => picked.push(code),

@@ -9,7 +9,7 @@ export function choiceOf(code: string, note?: string): Choice {
 }
 
 /** Years outside work, which stand at the top of an empty field's list. */
-export const STATUS_CHOICES: readonly Choice[] = STATUSES.map((code) => choiceOf(code));
+const STATUS_CHOICES: readonly Choice[] = STATUSES.map((code) => choiceOf(code));
 
 /** What fits a text; for an empty one the statuses, and what was chosen lately. */
 export function suggestChoices(text: string, recent: readonly string[] = []): readonly Choice[] {

@@ -8,7 +8,7 @@ export interface Choice {
   readonly note?: string;
 }
 
-/** Options of {@linkcode combobox}. */
+/** Options of {@linkcode Combobox}. */
 export interface ComboboxOptions {
   /** What it asks for, to those who do not see it. */
   readonly label: string;
@@ -16,14 +16,6 @@ export interface ComboboxOptions {
   /** What fits a text, best first; an empty text asks for what is at hand. */
   readonly suggest: (text: string) => readonly Choice[];
   readonly onPick: (code: string) => void;
-}
-
-/** A text field with a list of choices. */
-export interface Combobox {
-  readonly element: HTMLElement;
-  readonly input: HTMLInputElement;
-  /** Shows a choice without telling `onPick`. */
-  show(choice: Choice | undefined): void;
 }
 
 let count = 0;
@@ -34,101 +26,142 @@ let count = 0;
  *
  * @see {@link https://www.w3.org/WAI/ARIA/apg/patterns/combobox/ | ARIA Authoring Practices, combobox}
  */
-export function combobox({ label, placeholder, suggest, onPick }: ComboboxOptions): Combobox {
-  const id = `combobox-${count++}`;
-  let choices: readonly Choice[] = [];
-  let active = -1;
-  let picked: Choice | undefined;
+export class Combobox {
+  readonly element: HTMLElement;
+  readonly input: HTMLInputElement;
+  readonly #list: HTMLElement;
+  readonly #code: HTMLElement = el("span", { class: "combobox-code", "aria-hidden": "true" });
+  readonly #options: ComboboxOptions;
+  #choices: readonly Choice[] = [];
+  /** Index of the choice that Enter picks; -1 for none. */
+  #active = -1;
+  #picked: Choice | undefined;
 
-  const list = el("ul", { role: "listbox", id, "aria-label": label, class: "combobox-list" });
-  list.hidden = true;
-  const code = el("span", { class: "combobox-code", "aria-hidden": "true" });
-  const input = el("input", {
-    type: "text",
-    role: "combobox",
-    "aria-label": label,
-    "aria-autocomplete": "list",
-    "aria-expanded": "false",
-    "aria-controls": id,
-    autocomplete: "off",
-    spellcheck: "false",
-    placeholder,
-  });
+  constructor(options: ComboboxOptions) {
+    const { label, placeholder } = options;
+    const id = `combobox-${count++}`;
+    this.#options = options;
+    this.#list = el("ul", {
+      role: "listbox",
+      id,
+      "aria-label": label,
+      class: "combobox-list",
+      hidden: true,
+    });
+    this.input = el("input", {
+      type: "text",
+      role: "combobox",
+      "aria-label": label,
+      "aria-autocomplete": "list",
+      "aria-expanded": "false",
+      "aria-controls": id,
+      autocomplete: "off",
+      spellcheck: "false",
+      placeholder,
+    });
+    this.element = el("div", { class: "combobox" }, this.input, this.#code, this.#list);
+    this.#listen();
+  }
 
-  const setActive = (index: number) => {
-    active = index;
-    for (const [i, option] of [...list.children].entries()) {
+  /** Shows a choice without telling `onPick`. */
+  show(choice: Choice | undefined): void {
+    this.#picked = choice;
+    this.input.value = choice?.title ?? "";
+    this.input.title = choice?.title ?? "";
+    this.#code.textContent = numberOf(choice?.code);
+  }
+
+  #listen(): void {
+    const { input } = this;
+    input.addEventListener("keydown", (event) => {
+      if (!this.#onKey(event.key)) return;
+      event.preventDefault();
+      event.stopPropagation();
+    });
+    input.addEventListener("input", () => this.#open(input.value));
+    input.addEventListener("focus", () => input.select());
+    input.addEventListener("click", () => {
+      if (this.#list.hidden) this.#openAll();
+    });
+    input.addEventListener("blur", () => this.#leave());
+    // A press would take the focus from the text field, and so close the list before the click.
+    this.#list.addEventListener("pointerdown", (event) => event.preventDefault());
+    this.#list.addEventListener("mousedown", (event) => event.preventDefault());
+    this.#list.addEventListener("click", (event) => {
+      const option = (event.target as Element).closest("[role=option]");
+      const index = option === null ? -1 : [...this.#list.children].indexOf(option);
+      const choice = this.#choices[index];
+      if (choice !== undefined) this.#pick(choice);
+    });
+  }
+
+  /** @returns Whether the key meant something. */
+  #onKey(key: string): boolean {
+    const isOpen = !this.#list.hidden;
+    const choice = this.#choices[this.#active];
+    if (key === "ArrowDown" || key === "ArrowUp") this.#walk(key === "ArrowDown" ? 1 : -1);
+    else if (key === "Enter" && isOpen && choice !== undefined) this.#pick(choice);
+    else if (key === "Escape" && isOpen) {
+      this.#close();
+      this.show(this.#picked);
+    } else return false;
+    return true;
+  }
+
+  #walk(step: number): void {
+    if (this.#list.hidden) this.#openAll();
+    const { length } = this.#choices;
+    if (length === 0) return;
+    const from = this.#active < 0 && step < 0 ? 0 : this.#active;
+    this.#setActive((from + step + length) % length);
+  }
+
+  /** Opens with what is at hand, unless something else is being typed. */
+  #openAll(): void {
+    const { value } = this.input;
+    this.#open(value === this.#picked?.title ? "" : value);
+  }
+
+  #open(text: string): void {
+    this.#choices = this.#options.suggest(text);
+    const isEmpty = this.#choices.length === 0;
+    const { id } = this.#list;
+    replace(this.#list, ...this.#choices.map((choice, i) => optionOf(choice, `${id}-${i}`)));
+    this.#list.hidden = isEmpty;
+    this.input.setAttribute("aria-expanded", String(!isEmpty));
+    this.#setActive(text !== "" && !isEmpty ? 0 : -1);
+  }
+
+  #close(): void {
+    this.#list.hidden = true;
+    this.input.setAttribute("aria-expanded", "false");
+    this.#setActive(-1);
+  }
+
+  #setActive(index: number): void {
+    this.#active = index;
+    for (const [i, option] of [...this.#list.children].entries()) {
       option.setAttribute("aria-selected", String(i === index));
       if (i === index) option.scrollIntoView?.({ block: "nearest" });
     }
-    if (index < 0) input.removeAttribute("aria-activedescendant");
-    else input.setAttribute("aria-activedescendant", `${id}-${index}`);
-  };
-  const close = () => {
-    list.hidden = true;
-    input.setAttribute("aria-expanded", "false");
-    setActive(-1);
-  };
-  const open = (text: string) => {
-    choices = suggest(text);
-    replace(list, ...choices.map((choice, i) => optionOf(choice, `${id}-${i}`)));
-    list.hidden = choices.length === 0;
-    input.setAttribute("aria-expanded", String(choices.length > 0));
-    setActive(text !== "" && choices.length > 0 ? 0 : -1);
-  };
-  const show = (choice: Choice | undefined) => {
-    picked = choice;
-    input.value = choice?.title ?? "";
-    input.title = choice?.title ?? "";
-    code.textContent = numberOf(choice?.code);
-  };
-  const pick = (choice: Choice) => {
-    show(choice);
-    close();
-    onPick(choice.code);
-  };
-  const walk = (step: number) => {
-    if (list.hidden) open(input.value === picked?.title ? "" : input.value);
-    const { length } = choices;
-    if (length === 0) return;
-    const from = active < 0 && step < 0 ? 0 : active;
-    setActive((from + step + length) % length);
-  };
+    if (index < 0) this.input.removeAttribute("aria-activedescendant");
+    else this.input.setAttribute("aria-activedescendant", `${this.#list.id}-${index}`);
+  }
 
-  const onKey = (event: Event) => {
-    const { key } = event as KeyboardEvent;
-    const choice = choices[active];
-    if (key === "ArrowDown" || key === "ArrowUp") walk(key === "ArrowDown" ? 1 : -1);
-    else if (key === "Enter" && !list.hidden && choice !== undefined) pick(choice);
-    else if (key === "Escape" && !list.hidden) {
-      close();
-      show(picked);
-    } else return;
-    event.preventDefault();
-    event.stopPropagation();
-  };
-  input.addEventListener("keydown", onKey);
-  input.addEventListener("input", () => open(input.value));
-  input.addEventListener("focus", () => input.select());
-  input.addEventListener("click", () => {
-    if (list.hidden) open(input.value === picked?.title ? "" : input.value);
-  });
-  input.addEventListener("blur", () => {
-    const exact = choices.find(({ title }) => title.toLowerCase() === input.value.toLowerCase());
-    if (exact !== undefined && exact.code !== picked?.code) pick(exact);
-    close();
-    show(picked);
-  });
-  // A press would take the focus from the text field, and so close the list before the click.
-  list.addEventListener("pointerdown", (event) => event.preventDefault());
-  list.addEventListener("mousedown", (event) => event.preventDefault());
-  list.addEventListener("click", (event) => {
-    const option = (event.target as Element).closest("[role=option]");
-    const choice = option === null ? undefined : choices[[...list.children].indexOf(option)];
-    if (choice !== undefined) pick(choice);
-  });
+  #pick(choice: Choice): void {
+    this.show(choice);
+    this.#close();
+    this.#options.onPick(choice.code);
+  }
 
-  return { element: el("div", { class: "combobox" }, input, code, list), input, show };
+  /** A title that was typed in full counts; anything else is put back. */
+  #leave(): void {
+    const typed = this.input.value.toLowerCase();
+    const exact = this.#choices.find(({ title }) => title.toLowerCase() === typed);
+    if (exact !== undefined && exact.code !== this.#picked?.code) this.#pick(exact);
+    this.#close();
+    this.show(this.#picked);
+  }
 }
 
 function optionOf({ code, title, note }: Choice, id: string): HTMLElement {

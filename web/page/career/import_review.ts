@@ -3,7 +3,7 @@ import type { Observation } from "../../../data/career.ts";
 import { el, replace } from "../dom.ts";
 import { stretchesOf, yearsOf } from "../results/futures.ts";
 import { choiceOf, suggestChoices } from "./choices.ts";
-import { combobox, type Choice } from "./combobox.ts";
+import { type Choice, Combobox } from "./combobox.ts";
 import { isYear } from "./draft.ts";
 import type { OpenedFile } from "./import_messages.ts";
 import {
@@ -99,7 +99,7 @@ function reviewRow(
     judge(code);
     onChange(code);
   };
-  const box = combobox({
+  const box = new Combobox({
     label: `Occupation of: ${title}`,
     placeholder: "no match: type an occupation",
     // An empty field, or one just opened, offers what else the title may mean.

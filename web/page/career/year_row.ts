@@ -1,7 +1,7 @@
 import { EDUCATION_LEVELS, type Education } from "../../../data/career.ts";
 import { el } from "../dom.ts";
 import { choiceOf, suggestChoices } from "./choices.ts";
-import { combobox } from "./combobox.ts";
+import { Combobox } from "./combobox.ts";
 import type { DraftRow, Problem } from "./draft.ts";
 import { showProblem } from "./problem.ts";
 
@@ -44,7 +44,7 @@ export function yearRow(key: number, events: RowEvents): YearRow {
     },
     ...EDUCATION_LEVELS.map((level) => el("option", { value: level }, level)),
   );
-  const occupation = combobox({
+  const occupation = new Combobox({
     label: "Occupation",
     placeholder: "Type a job, or press ↓",
     suggest: (text) => suggestChoices(text, events.recent()),

@@ -59,7 +59,7 @@ export function nextView() {
 }
 
 /** What is likeliest, how sure that is, and, where the year is told, what really was. */
-export function summaryOf(prediction: Prediction, career: Career | undefined): string {
+function summaryOf(prediction: Prediction, career: Career | undefined): string {
   const { probabilities, year, education } = prediction;
   const [first] = ranked(probabilities);
   const told = career?.observations.find((observation) => observation.year === year);

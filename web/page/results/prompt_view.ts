@@ -21,7 +21,7 @@ export function promptView() {
 }
 
 /** How long the text is, how much the model can read, and whether the wording is sure. */
-export function noteOf(prompt: string, model: ModelInfo | undefined): string {
+function noteOf(prompt: string, model: ModelInfo | undefined): string {
   const lines = prompt.split("\n").length;
   const size = `${prompt.length.toLocaleString("en")} characters in ${lines} lines.`;
   if (model === undefined) return size;

@@ -1,6 +1,6 @@
 import { OCCUPATIONS } from "../../../data/occupations.ts";
 import { choiceOf, suggestChoices } from "../career/choices.ts";
-import { combobox } from "../career/combobox.ts";
+import { Combobox } from "../career/combobox.ts";
 import { el } from "../dom.ts";
 import { percent, rankOf, type Share } from "./distribution.ts";
 
@@ -13,7 +13,7 @@ export function searchView() {
     const share = shares.find((each) => each.code === code);
     answer.textContent = share === undefined ? "" : likelihood(share, rankOf(shares, share.code));
   };
-  const box = combobox({
+  const box = new Combobox({
     label: "Occupation to look up",
     placeholder: "nurse, carpenter, …",
     suggest: (text) => suggestChoices(text),

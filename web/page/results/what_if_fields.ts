@@ -1,6 +1,6 @@
 import type { Career } from "../../../data/career.ts";
 import { choiceOf, suggestChoices } from "../career/choices.ts";
-import { combobox } from "../career/combobox.ts";
+import { Combobox } from "../career/combobox.ts";
 import { wordSelect } from "../career/select.ts";
 import { ETHNICITIES, GENDERS, REGIONS, withValue } from "../career/words.ts";
 import { el, replace } from "../dom.ts";
@@ -31,7 +31,7 @@ export function whatIfFields(onChange: (change: Change) => void) {
     onChange: (value) => put({ region: value }),
   });
   const jobYear = el("select", { onchange: () => showJob() });
-  const job = combobox({
+  const job = new Combobox({
     label: "Job in that year",
     suggest: (text) => suggestChoices(text),
     onPick: (occupation) => put({ job: { year: Number(jobYear.value), occupation } }),
