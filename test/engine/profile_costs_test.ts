@@ -45,7 +45,10 @@ function kernelNames(value: unknown, depth = 0): string[] {
   return Object.values(value).flatMap((one) => kernelNames(one, depth + 1));
 }
 
-test("every kernel has a line that says what it costs at least", async () => {
+/** Sources are imported by the names that a folder has, which no browser can do. */
+const noSources = typeof process === "undefined" ? "needs a runtime that imports sources" : false;
+
+test("every kernel has a line that says what it costs at least", { skip: noSources }, async () => {
   const folder = new URL("../../shaders/", import.meta.url);
   const files = readdirSync(folder).filter((name) => name.endsWith(".wgsl.ts"));
   const names: string[] = [];
