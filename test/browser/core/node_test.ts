@@ -52,16 +52,17 @@ export class TestContext {
         calls.push({ arguments: args });
         return called.apply(this, args);
       };
-      const mock = { calls, callCount: () => calls.length };
+      const restore = (): void => {
+        if (own === undefined) delete target[key];
+        else Object.defineProperty(target, key, own);
+      };
+      const mock = { calls, callCount: () => calls.length, restore };
       Object.defineProperty(target, key, {
         value: Object.assign(mocked, { mock }),
         configurable: true,
         writable: true,
       });
-      this.#afters.push(() => {
-        if (own === undefined) delete target[key];
-        else Object.defineProperty(target, key, own);
-      });
+      this.#afters.push(restore);
       return target[key];
     },
   };
