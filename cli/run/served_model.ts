@@ -36,10 +36,10 @@ export async function serveModel(path: string): Promise<ServedModel> {
   if (found === undefined) {
     throw new CliError(EXIT.checkpoint, `Cannot serve "${path}": it must exist, got no such path`);
   }
-  const place = found.isDirectory() ? await folderOf(path) : path;
-  const folder = found.isDirectory() ? place : dirname(place);
-  const source = found.isDirectory() ? await listed(place) : await beside(place);
-  const selection = await chosen(source);
+  const place = found.isDirectory() ? await folderOf(path) : checkedFile(path);
+  const folder = found.isDirectory() ? place : dirname(resolve(place));
+  const names = found.isDirectory() ? await readdir(place) : [basename(place)];
+  const selection = await chosen(sourceOf(place, folder, names));
   const files = new Map<string, ServedFile>();
   for (const { path: name } of selection) {
     const body = await realpath(join(folder, name));
@@ -70,21 +70,16 @@ async function folderOf(path: string): Promise<string> {
   return hasCheckpoints || (await holds(path, RUN_FILE)) ? bestCheckpoint(path) : path;
 }
 
-/** The files of a folder, in the words of the page's store, which knows what belongs to a model. */
-async function listed(folder: string): Promise<SourceFolder> {
-  const names = await readdir(folder);
-  return sourceOf(folder, folder, names);
+/** A model of one file, which the page can ask for by its name alone. */
+function checkedFile(path: string): string {
+  if (/\.gguf$/i.test(path)) return path;
+  throw new CliError(
+    EXIT.checkpoint,
+    `Cannot serve "${path}": a model must be a folder or a GGUF file, got another file; write it as a folder with tenure export "${path}" -o <folder>`,
+  );
 }
 
-/** A single file and what lies beside it, of which only a tokenizer may belong to it. */
-async function beside(file: string): Promise<SourceFolder> {
-  const names = await readdir(dirname(resolve(file)));
-  const own = basename(file);
-  const tokenizers = names.filter((name) => name !== own && /^tok.*\.bin$/.test(name));
-  const others = own.endsWith(".bin") && tokenizers.length === 1 ? tokenizers : [];
-  return sourceOf(file, dirname(resolve(file)), [own, ...others]);
-}
-
+/** Files of a folder, in the words of the page's store, which knows what belongs to a model. */
 function sourceOf(name: string, folder: string, paths: readonly string[]): SourceFolder {
   const open = async (path: string): Promise<SourceFile | undefined> => {
     const found = await stat(join(folder, path)).catch(() => undefined);

@@ -6,7 +6,7 @@ import { extname } from "node:path";
  *
  * @see https://www.w3.org/TR/CSP3/
  */
-export const CONTENT_SECURITY_POLICY = [
+const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
   "style-src 'self'",

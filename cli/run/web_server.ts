@@ -10,7 +10,7 @@ import { MODEL_INDEX } from "./served_model.ts";
 import { type ByteRange, parseRange, SECURITY_HEADERS } from "./web_headers.ts";
 
 /** Where the server listens if nobody says. */
-export const DEFAULT_PORT = 8080;
+const DEFAULT_PORT = 8080;
 
 /** Ports that are tried from {@linkcode DEFAULT_PORT} on. */
 const PORTS_TRIED = 50;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import type { Browser, Page } from "playwright-core";
@@ -43,6 +43,10 @@ const CAREER: Career = {
     { year: 2003, education: "college", occupation: codeOf("Social workers") },
   ],
 };
+
+/** Roles that must have a name. */
+const CONTROL =
+  /^(button|checkbox|radio|combobox|textbox|spinbutton|link|tab|listbox|progressbar|slider)$/;
 
 let browser: Browser;
 let site: Site;
@@ -158,5 +162,216 @@ test(
     assert.equal(site.requests.length, before, "typing and predicting must ask the server nothing");
     assertClean(opened, site);
     await opened.close();
+  },
+);
+
+test(
+  "after the page is loaded, nothing that one does in it makes a request",
+  { skip },
+  async () => {
+    const opened = await open();
+    const { page } = opened;
+    const [asked, requested] = [site.requests.length, opened.requested.length];
+    await page.getByRole("button", { name: "Try an example" }).click();
+    await page.getByRole("button", { name: "Show all 335" }).waitFor();
+    const whatIf = page.getByRole("region", { name: "What if…" });
+    await whatIf.getByRole("combobox", { name: "Education", exact: true }).selectOption("college");
+    await page.locator(".changes").waitFor();
+    const future = page.getByRole("region", { name: "A possible future" });
+    await future.getByLabel("Years").fill("2");
+    await future.getByRole("button", { name: "Draw a future" }).click();
+    await future.getByText(/^2005/).first().waitFor({ state: "attached" });
+    for (const name of ["Fine-tune", "About", "Model"]) {
+      await page.getByRole("tab", { name }).click();
+      await page.getByRole("tabpanel", { name }).getByRole("heading").first().waitFor();
+    }
+    await page.getByRole("tab", { name: "Kernel bench" }).click();
+    const bench = page.getByRole("tabpanel", { name: "Kernel bench" });
+    await bench.getByLabel("Group").selectOption("norm");
+    await bench.getByLabel("Sizes").selectOption({ label: "Small: phones, software" });
+    await bench.getByRole("button", { name: "Measure" }).click();
+    await bench.locator("table tbody tr").first().waitFor();
+    await quietDown(site);
+    assert.deepEqual(site.requests.slice(asked), [], "the server must have been asked nothing");
+    // What the page's own service worker answers is none that leaves the browser.
+    const later = opened.requested.slice(requested);
+    const foreign = later.filter((url) => !url.startsWith(`${site.url}assets/`));
+    assert.deepEqual(foreign, [], "nor may anything be looked for elsewhere");
+    assertClean(opened, site);
+    await opened.close();
+  },
+);
+
+test(
+  "a model that is kept answers without a network, after the page is loaded again",
+  { skip },
+  async () => {
+    const opened = await open();
+    const { page, context } = opened;
+    await page.getByRole("tab", { name: "Model" }).click();
+    await page.getByLabel("Keep it in this browser").check();
+    await page.getByRole("button", { name: "Load run" }).click();
+    await page.getByRole("button", { name: "Delete run" }).waitFor();
+    await page.getByText(/thousand weights/).waitFor();
+    await quietDown(site);
+    await context.setOffline(true);
+    const asked = site.requests.length;
+    await page.reload();
+    await page.getByRole("tab", { name: "Model" }).click();
+    await page
+      .getByRole("region", { name: "Kept in this browser" })
+      .getByRole("button", { name: /^Load/ })
+      .click();
+    await page
+      .getByRole("region", { name: "The model that answers" })
+      .getByText(/loaded in/)
+      .waitFor();
+    await page.getByRole("tab", { name: "Career" }).click();
+    await page.getByRole("button", { name: "Try an example" }).click();
+    await page.getByRole("button", { name: "Show all 335" }).waitFor();
+    assert.ok((await readProbabilities(page)).size >= 10);
+    // The browser itself looks for another build, which no page can keep it from.
+    const own = site.requests.slice(asked).filter(({ url }) => url !== "/service_worker.js");
+    assert.deepEqual(own, []);
+    await opened.close();
+  },
+);
+
+test(
+  "on a phone nothing is wider than the screen, in any tab, by day and by night",
+  { skip },
+  async () => {
+    for (const colorScheme of ["light", "dark"] as const) {
+      const opened = await open({ viewport: { width: 360, height: 740 }, colorScheme });
+      const { page } = opened;
+      await page.getByRole("button", { name: "Try an example" }).click();
+      await page.getByRole("button", { name: "Show all 335" }).waitFor();
+      for (const name of ["Career", "Model", "Fine-tune", "Kernel bench", "About"]) {
+        await page.getByRole("tab", { name }).click();
+        await page.getByRole("tabpanel", { name }).getByRole("heading").first().waitFor();
+        const wider = await page.evaluate(() => {
+          const { clientWidth } = document.documentElement;
+          return [...document.querySelectorAll("body *")]
+            .filter(
+              (element) =>
+                element.checkVisibility() && element.closest(".unseen, .scrolling") === null,
+            )
+            .filter((element) => element.getBoundingClientRect().right > clientWidth + 1)
+            .map((element) => `${element.tagName}.${element.className}`);
+        });
+        const scrolls = await page.evaluate(
+          () => document.documentElement.scrollWidth > document.documentElement.clientWidth,
+        );
+        assert.ok(
+          !scrolls,
+          `${name}, ${colorScheme}: must not scroll sideways; too wide: ${wider.join(", ")}`,
+        );
+      }
+      await opened.close();
+    }
+  },
+);
+
+test("every control has a name, every picture a text, every id one element", { skip }, async () => {
+  const opened = await open();
+  const { page } = opened;
+  await page.getByRole("button", { name: "Try an example" }).click();
+  await page.getByRole("button", { name: "Show all 335" }).waitFor();
+  const session = await page.context().newCDPSession(page);
+  let numControls = 0;
+  for (const name of ["Career", "Model", "Fine-tune", "Kernel bench", "About"]) {
+    await page.getByRole("tab", { name }).click();
+    await page.getByRole("tabpanel", { name }).getByRole("heading").first().waitFor();
+    const { nodes } = await session.send("Accessibility.getFullAXTree");
+    const controls = nodes.filter(
+      ({ ignored, role }) => !ignored && CONTROL.test(String(role?.value)),
+    );
+    const nameless = controls.filter((node) => !node.name?.value);
+    assert.deepEqual(nameless, [], `${name}: every control must have a name`);
+    numControls += controls.length;
+  }
+  assert.ok(numControls > 50, `the tabs have many controls, got ${numControls}`);
+  const { repeated, pictures, html } = await page.evaluate(() => {
+    const ids = [...document.querySelectorAll("[id]")].map(({ id }) => id);
+    return {
+      repeated: ids.filter((id, i) => ids.indexOf(id) !== i),
+      pictures: [...document.querySelectorAll("svg, img")].filter(
+        (picture) =>
+          picture.closest("[aria-hidden=true]") === null &&
+          picture.getAttribute("role") !== "img" &&
+          !picture.hasAttribute("alt"),
+      ).length,
+      html: document.documentElement.lang,
+    };
+  });
+  assert.deepEqual({ repeated, pictures, html }, { repeated: [], pictures: 0, html: "en" });
+  await opened.close();
+});
+
+test(
+  "Tab goes through the page in the order it is read, and the focus shows",
+  { skip },
+  async () => {
+    const opened = await open();
+    const { page } = opened;
+    const seen: { readonly top: number; readonly outline: boolean; readonly name: string }[] = [];
+    for (let i = 0; i < 25; i++) {
+      await page.keyboard.press("Tab");
+      seen.push(
+        await page.evaluate(() => {
+          const element = document.activeElement!;
+          const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(element);
+          const isOutlined = outlineStyle !== "none" && parseFloat(outlineWidth) > 0;
+          const follows = (globalThis as { last?: Element }).last;
+          const order = follows?.compareDocumentPosition(element) ?? 4;
+          (globalThis as { last?: Element }).last = element;
+          return {
+            top: order,
+            outline: isOutlined || boxShadow !== "none",
+            name:
+              element === document.body
+                ? "the end"
+                : (element.getAttribute("aria-label") ?? element.textContent!.slice(0, 30)),
+          };
+        }),
+      );
+      if (seen.at(-1)!.name !== "the end") continue;
+      seen.pop();
+      break;
+    }
+    assert.ok(seen.length > 10, JSON.stringify(seen));
+    for (const { outline, name } of seen) assert.ok(outline, `"${name}" must show its focus`);
+    const backwards = seen.slice(1).filter(({ top }) => (top & 4) === 0);
+    assert.ok(
+      backwards.length <= 1,
+      `back in the document only at its end: ${JSON.stringify(backwards)}`,
+    );
+    await opened.close();
+  },
+);
+
+test(
+  "screenshots for the documents",
+  {
+    skip:
+      skip || (process.env["TENURE_SCREENSHOTS"] !== "1" && "asked for by TENURE_SCREENSHOTS=1"),
+  },
+  async () => {
+    for (const [colorScheme, name] of [
+      ["light", "page.png"],
+      ["dark", "page-dark.png"],
+    ] as const) {
+      const opened = await open({
+        viewport: { width: 1280, height: 900 },
+        deviceScaleFactor: 2,
+        colorScheme,
+      });
+      const { page } = opened;
+      await page.getByRole("button", { name: "Try an example" }).click();
+      await page.getByRole("button", { name: "Show all 335" }).waitFor();
+      mkdirSync("docs/images", { recursive: true });
+      await page.screenshot({ path: join("docs/images", name) });
+      await opened.close();
+    }
   },
 );

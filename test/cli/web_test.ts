@@ -12,7 +12,7 @@ import { pageFiles, type ServedFiles } from "../../cli/run/served_files.ts";
 import { serveModel } from "../../cli/run/served_model.ts";
 import { parseRange } from "../../cli/run/web_headers.ts";
 import { startWebServer, type WebServer } from "../../cli/run/web_server.ts";
-import { COMMAND, STORIES, tenure, writeSmallModel } from "./model_support.ts";
+import { COMMAND, tenure, writeSmallModel } from "./model_support.ts";
 import { prepareFew, temporaryFolder, trainTiny } from "./run_support.ts";
 
 const folder = temporaryFolder();
@@ -277,14 +277,12 @@ test("a file that shrinks while it is served ends the connection, not the server
   );
 });
 
-test("a model of one file is served with its tokenizer", async () => {
-  const { name, files } = await serveModel(STORIES);
-  assert.equal(name, "stories260K");
-  assert.deepEqual([...files.keys()].toSorted(), [
-    "model/index.json",
-    "model/stories260K.bin",
-    "model/tok512.bin",
-  ]);
+test("of a GGUF file's folder, only that file is served", async () => {
+  const path = join(folder, "model.gguf");
+  writeFileSync(path, BYTES);
+  const { name, files } = await serveModel(path);
+  assert.equal(name, "model");
+  assert.deepEqual([...files.keys()].toSorted(), ["model/index.json", "model/model.gguf"]);
 });
 
 test("what is no whole model is refused with the remedy", async () => {
@@ -297,6 +295,7 @@ test("what is no whole model is refused with the remedy", async () => {
     [adapter, /got an adapter; merge it with tenure export .* --merge/],
     [empty, /got no files; Choose the folder/],
     [join(folder, "nowhere"), /it must exist/],
+    [join(folder, "secret.txt"), /must be a folder or a GGUF file.*tenure export/],
   ];
   for (const [path, message] of cases) {
     await assert.rejects(
