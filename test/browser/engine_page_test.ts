@@ -62,7 +62,7 @@ function servedFiles(files: Iterable<readonly [string, Uint8Array]>, below: stri
 /** Opens the page with an engine, beside some models. */
 async function openEngine(
   files: ServedFiles,
-): Promise<Awaited<ReturnType<typeof visit>> & { check(): void }> {
+): Promise<Awaited<ReturnType<typeof visit>> & { readonly check: () => void }> {
   const site = await serveSite(join(folder, "engine"), { files });
   const opened = await visit(browser, site.url);
   await opened.page.waitForFunction(() => "engine" in globalThis);
@@ -79,11 +79,11 @@ test("stories260K writes its exact text in Chromium", { skip: skip || missing },
   );
   const { page, check, close } = await openEngine(servedFiles(files, "stories"));
   const text = await page.evaluate(async (paths) => {
-    const chosen = paths.map(async (path) => {
+    const loaded = paths.map(async (path) => {
       const response = await fetch(new URL(`stories/${path}`, location.href));
       return { path, blob: await response.blob() };
     });
-    await engine.load({ kind: "files", files: await Promise.all(chosen) });
+    await engine.load({ kind: "files", files: await Promise.all(loaded) });
     let all = "";
     const options = { maxNewTokens: 200, temperature: 0, ignoreEnd: true };
     for await (const piece of engine.generate("", options)) all += piece;

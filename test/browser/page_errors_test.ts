@@ -63,7 +63,7 @@ const modelPaths = (path: string): string[] =>
     .map((name) => join(path, name));
 
 const chooseFiles = (page: Page, files: Parameters<Page["setInputFiles"]>[1]) =>
-  page.locator("input[type=file][multiple]").setInputFiles(files as string[]);
+  page.locator("input[type=file][multiple]").setInputFiles(files);
 
 /** The problem that the page shows: what happened, and what to do. */
 async function problem(page: Page): Promise<{ readonly message: string; readonly remedy: string }> {
@@ -82,7 +82,7 @@ async function problem(page: Page): Promise<{ readonly message: string; readonly
 /** The page's files, whose engine runs `code` before its own in the worker. */
 async function withWorker(code: string): Promise<ServedFiles> {
   const files = await pageFiles(built);
-  const [name] = [...files.keys()].filter((path) => /^assets\/worker-/.test(path));
+  const [name] = [...files.keys()].filter((path) => path.startsWith("assets/worker-"));
   const source = `${code}\n${readFileSync(join(built, name!), "utf8")}`;
   return new Map([[name!, inMemory(new TextEncoder().encode(source), mimeType(name!))]]);
 }

@@ -61,7 +61,7 @@ export interface Visit {
   readonly requested: string[];
   /** Errors on the console, in scripts, and of the page's policy. */
   readonly problems: string[];
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** How a page is opened. */

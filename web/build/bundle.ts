@@ -59,6 +59,6 @@ function entryPlugin(code: string): Plugin {
 function leaveOutDynamic(): Plugin {
   return {
     name: "tenure:leave-out-dynamic",
-    resolveDynamicImport: (id) => ({ id: `on-demand:${String(id)}`, external: true }),
+    resolveDynamicImport: (id) => ({ id: `on-demand:${id}`, external: true }),
   };
 }
