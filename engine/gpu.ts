@@ -1,7 +1,8 @@
 import { fixedSubgroup, isSoftware } from "./adapter_info.ts";
 import { compileKernel, nameOf } from "./compile_kernel.ts";
 import { type AllocationFailure, type Audience, DeviceMemory } from "./device_memory.ts";
-import { GpuLostError, unallocated } from "./gpu_errors.ts";
+import { DeviceErrors } from "./device_errors.ts";
+import { type GpuLostError, unallocated } from "./gpu_errors.ts";
 import {
   type BufferPart,
   resultsOf,
@@ -110,9 +111,7 @@ export class Gpu {
   readonly #staging = new StagingPool((descriptor, isKept) =>
     isKept ? this.device.createBuffer(descriptor) : this.allocate(descriptor, "owner"),
   );
-  #failure: Error | undefined;
-  /** Settles when it is known of all errors so far whether they fill {@linkcode #failure}. */
-  #attributed: Promise<unknown> = Promise.resolve();
+  readonly #errors: DeviceErrors;
 
   private constructor(device: GPUDevice, info: GPUAdapterInfo, options: GpuOptions) {
     const { variant = isSoftware(info) ? "flat" : "tiled", subgroups = true } = options;
@@ -126,10 +125,8 @@ export class Gpu {
     this.traits = { ...traitsOf(device, info), ...options.traits };
     this.choices = options.choices ?? new Map();
     this.maxBindingBytes = Math.min(maxBindingBytes, device.limits.maxStorageBufferBindingSize);
-    this.lost = device.lost.then((lost) => (this.#failure = new GpuLostError(lost)));
-    device.addEventListener("uncapturederror", ({ error: { message } }) => {
-      this.#attributed = Promise.all([this.#attributed, this.#attribute(message)]);
-    });
+    this.#errors = new DeviceErrors(device, this.#memory);
+    this.lost = this.#errors.lost;
   }
 
   /** Opens a device with the adapter's own limits and every feature that our kernels can use. */
@@ -240,7 +237,8 @@ export class Gpu {
           encoder.copyBufferToBuffer(buffer, begin, staging, offset, bytes);
         }
         this.device.queue.submit([encoder.finish()]);
-        await this.#map(staging, transfer);
+        const heard = this.#errors.hear();
+        await this.#map(staging, transfer, heard);
         unpack(staging, transfer, results);
       } catch (error) {
         staging.destroy();
@@ -252,7 +250,7 @@ export class Gpu {
   }
 
   /** Maps a staging buffer; what failed for lack of memory is told as that. */
-  async #map(staging: GPUBuffer, { pieces }: Transfer): Promise<void> {
+  async #map(staging: GPUBuffer, { pieces }: Transfer, heard: Promise<unknown>): Promise<void> {
     const failed = await staging.mapAsync(GPUMapMode.READ).then(
       () => undefined,
       async (cause: unknown) => {
@@ -260,8 +258,8 @@ export class Gpu {
         return { cause };
       },
     );
+    await heard;
     await this.checkMemory([staging, ...pieces.map(({ buffer }) => buffer)]);
-    await this.#attributed;
     this.check();
     if (failed === undefined) return;
     throw new Error(
@@ -323,8 +321,9 @@ export class Gpu {
    */
   async finish(tensors?: Iterable<Tensor>): Promise<void> {
     this.device.queue.submit([]);
+    const heard = this.#errors.hear();
     await this.device.queue.onSubmittedWorkDone();
-    await this.#attributed;
+    await heard;
     await this.checkMemory(tensors && buffersOf(tensors));
     this.check();
   }
@@ -377,14 +376,19 @@ export class Gpu {
 
   /** Throws what the device reported since it was opened: its loss, or an error nobody caught. */
   check(): void {
-    if (this.#failure !== undefined) throw this.#failure;
+    this.#errors.check();
   }
 
-  /** Keeps an error that nobody caught, unless it only follows from memory that ran out. */
-  async #attribute(message: string): Promise<void> {
-    await this.#memory.settle();
-    if (this.#memory.explains(message)) return;
-    this.#failure ??= new Error(`Cannot run on the GPU: ${message}`);
+  /**
+   * Does work whose errors of validation are its own, such as that of a kernel on trial, and leave
+   * the device as it is; one such work at a time.
+   *
+   * @returns What the work gives, and what the device had to say about it.
+   */
+  catchErrors<T>(
+    work: () => Promise<T>,
+  ): Promise<{ readonly value: T; readonly errors: readonly string[] }> {
+    return this.#errors.catching(work);
   }
 
   /** Lets a loss that has happened be known: promises of the lost device may fail before it is. */

@@ -59,18 +59,19 @@ export class Entrant {
     const { sharedActivationBytes } = plan.describe();
     gpu.checkFits(sharedActivationBytes, "a candidate's activations");
     // What a candidate does wrong is its own fault, not the device's.
-    gpu.device.pushErrorScope("validation");
-    const outcome = await plan
-      .compile()
-      .then(() => work(plan, outputs))
-      .then(
-        (value) => ({ value }),
-        (error: unknown) => ({ error }),
-      );
-    const refusal = await gpu.device.popErrorScope().catch(() => null); // a lost device pops none
+    const { value: outcome, errors } = await gpu.catchErrors(() =>
+      plan
+        .compile()
+        .then(() => work(plan, outputs))
+        .then(
+          (value) => ({ value }),
+          (error: unknown) => ({ error }),
+        ),
+    );
     plan.destroy();
     gpu.check();
-    if (refusal !== null) throw new Error(refusal.message);
+    const [refusal] = errors;
+    if (refusal !== undefined) throw new Error(refusal);
     if ("error" in outcome) throw outcome.error;
     return outcome.value;
   }

@@ -350,16 +350,21 @@ test("a view is read from where it begins", async () => {
 });
 
 test("an activation larger than the device can bind is named, and errors still surface", async () => {
-  const limit = gpu.device.limits.maxStorageBufferBindingSize;
+  const own = await openGpu();
+  const limit = own.device.limits.maxStorageBufferBindingSize;
   const numRows = Math.floor(limit / 4 / 1024) + 1;
-  const tape = new Tape(gpu);
-  const x = gpu.tensor([numRows, 1], { label: "x" });
-  const weight = gpu.tensor([1024, 1], { label: "weight" });
+  const tape = new Tape(own);
+  const x = own.tensor([numRows, 1], { label: "x" });
+  const weight = own.tensor([1024, 1], { label: "weight" });
   const y = linear(tape, x, weight);
-  await assert.rejects(new Plan(gpu, tape, { keep: [y] }).compile(), {
+  await assert.rejects(new Plan(own, tape, { keep: [y] }).compile(), {
     name: "RangeError",
-    message: `Cannot bind "linear(weight)" [${numRows}, 1024] f32 to matmul${gpu.variant === "flat" ? "Flat" : "Tiled"}: this device binds at most ${limit} bytes, got ${numRows * 4096}; use a smaller batch or model`,
+    message: `Cannot bind "linear(weight)" [${numRows}, 1024] f32 to matmul${own.variant === "flat" ? "Flat" : "Tiled"}: this device binds at most ${limit} bytes, got ${numRows * 4096}; use a smaller batch or model`,
   });
   // No error scope was left open to swallow what comes next.
-  await assert.rejects(gpu.device.popErrorScope());
+  const encoder = own.device.createCommandEncoder();
+  encoder.copyBufferToBuffer(weight.buffer, 0, weight.buffer, 0, 1 << 20); // beyond its end
+  own.device.queue.submit([encoder.finish()]);
+  await assert.rejects(own.read(weight), /^Error: Cannot run on the GPU: /);
+  own.destroy();
 });
