@@ -379,12 +379,7 @@ export class Gpu {
     this.#errors.check();
   }
 
-  /**
-   * Does work whose errors of validation are its own, such as that of a kernel on trial, and leave
-   * the device as it is; one such work at a time.
-   *
-   * @returns What the work gives, and what the device had to say about it.
-   */
+  /** Does work whose errors of validation are its own, such as that of a kernel on trial: {@linkcode DeviceErrors.catching}. */
   catchErrors<T>(
     work: () => Promise<T>,
   ): Promise<{ readonly value: T; readonly errors: readonly string[] }> {
