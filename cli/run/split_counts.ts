@@ -27,8 +27,8 @@ export function countSplit(
     const person = personOf(career, tokenizer, wording);
     numObservations += person.occupations.length;
     person.occupations.forEach((_, index) => numByKind[kindOf(person, index)]++);
-    numTokens += person.resume!.tokens.length;
-    for (const { start, end } of person.resume!.titles) numTitleTokens += end - start;
+    numTokens += person.resume.tokens.length;
+    for (const { start, end } of person.resume.titles) numTitleTokens += end - start;
   }
   return { numPeople: careers.length, numObservations, numByKind, numTokens, numTitleTokens };
 }

@@ -80,8 +80,8 @@ for (const [family, settings, skip] of [
       const task = taskOf(family, settings);
       const report = await family.fit(task);
       assert.ok(report.numParameters! > 335);
-      const { people } = settings as { readonly people?: number };
-      assert.equal(report.learnedFrom?.numPeople, people);
+      const asked = settings as { readonly people?: number };
+      assert.equal(report.learnedFrom?.numPeople, asked.people);
       const perplexity = await perplexityOf(family, task);
       const counts = await unigramPerplexity();
       assert.ok(perplexity < counts, `${perplexity} must be below ${counts}`);

@@ -153,7 +153,7 @@ async function openFitted(task: OpenTask<LanguageModelSpec>): Promise<OpenedMode
         prompt: (career, index) => {
           const begin = Math.max(0, index - (rows ?? index));
           const observations = career.observations.slice(begin, index + 1);
-          const { tokens, titles } = person({ ...career, observations }).resume!;
+          const { tokens, titles } = person({ ...career, observations }).resume;
           return tokens.subarray(0, titles.at(-1)!.start);
         },
         titles: resumeTitles(resumeOptions(wording)),
