@@ -19,15 +19,33 @@ export interface Measure {
  */
 export function perplexityMeasure(options: PerplexityOptions = {}): Measure {
   const { kind = "all", variant = "normalized" } = options;
+  const loss = lossMeasure(options);
   return {
     name: `perplexity ${kind} ${variant}`,
+    of(predictions) {
+      const mean = loss.of(predictions);
+      return (weights) => Math.exp(mean(weights));
+    },
+  };
+}
+
+/**
+ * Mean negative log-likelihood of observations, in nats: the logarithm of the perplexity, and as
+ * nearly normal as a mean is, where the perplexity of a poor model has a tail without end.
+ *
+ * @param options Kind of observation and which scores.
+ */
+export function lossMeasure(options: PerplexityOptions = {}): Measure {
+  const { kind = "all", variant = "normalized" } = options;
+  return {
+    name: `loss ${kind} ${variant}`,
     of(predictions) {
       const chosen =
         kind === "all"
           ? predictions
           : selectObservations(predictions, (i) => predictions.kind[i] === KINDS.indexOf(kind));
       const mean = meanOverObservations(chosen, (i) => chosen[variant][i]!);
-      return (weights) => Math.exp(-mean(weights));
+      return (weights) => -mean(weights);
     },
   };
 }

@@ -51,6 +51,12 @@ const results = madeResults(
   ],
 );
 const analysis = new Analysis(results, { claims: [] });
+
+/** Half as likely everywhere, and next to impossible in a year of a few people. */
+const tail = {
+  ...truth,
+  normalized: truth.normalized.map((log, i) => (i % 97 === 0 ? -600 : log - Math.LN2)),
+};
 const judge = (better: string, worse: string, more: object = {}) =>
   judgeClaims(analysis, [{ claim: "a claim", better, worse, ...more }]);
 
@@ -65,6 +71,22 @@ test("a large difference holds, does not hold the other way around, and a tiny o
       ["undecided", "survey", 0],
     ],
   );
+});
+
+test("a model that is worse everywhere is, though a few years swamp its perplexity", () => {
+  const withTail = madeResults(
+    [population, other],
+    [
+      madeRun({ model: "truth", population: "survey", answers: [answer("survey", truth)] }),
+      madeRun({ model: "tail", population: "survey", answers: [answer("survey", tail)] }),
+    ],
+  );
+  const [judged] = judgeClaims(new Analysis(withTail, { claims: [] }), [
+    { claim: "a claim", better: "truth", worse: "tail" },
+  ]);
+  const { verdict, evidence } = judged!;
+  assert.equal(verdictOf(evidence!.difference), "undecided", "the perplexity alone cannot tell");
+  assert.equal(verdict, "holds");
 });
 
 test("the difference is the worse model's perplexity minus the better one's", () => {
@@ -127,7 +149,7 @@ test("the section says in words what the numbers are", () => {
   const section = claimsSection(new Analysis(results, { claims }))!;
   assert.match(
     section.text[0]!,
-    /^“Far is worse”: holds\. Holds on survey: Truth has perplexity \d\.\d{3}, \d\.\d{3} \(s\.e\. \d\.\d{3}\) below the \d\.\d{3} of Far\.$/,
+    /^“Far is worse”: holds\. Holds on survey: Truth has perplexity \d\.\d{3}, \d\.\d{3} \(s\.e\. \d\.\d{3}\) below the \d\.\d{3} of Far: \d\.\d{3} nats \(s\.e\. \d\.\d{3}\) a person-year\.$/,
   );
   assert.match(section.text[1]!, /: undecided\. .* less than 1\.96 standard errors\.$/);
   assert.match(section.text[2]!, /: not measured\. Not measured: no people/);

@@ -1,4 +1,4 @@
-import { perplexityMeasure } from "../../../model/evaluation/measures.ts";
+import { lossMeasure, perplexityMeasure } from "../../../model/evaluation/measures.ts";
 import type { Predictions } from "../../../model/evaluation/predictions.ts";
 import { type Bootstrapped, standardErrorOf } from "../../../model/evaluation/resampling.ts";
 import { type Analysis, answerOf } from "./analysis.ts";
@@ -38,15 +38,18 @@ export interface Evidence {
   readonly worse: Predictions;
   /** Perplexity of the worse model minus that of the better one. */
   readonly difference: Bootstrapped;
+  /** The same of the mean negative log-likelihood, in nats: what the verdict is of. */
+  readonly loss: Bootstrapped;
 }
 
 /** Standard errors to either side of a 95 % interval. */
 const HALF_INTERVAL = 1.96;
 
 /**
- * Judges claims by paired differences of normalized perplexity over all observations. A claim
- * holds if the model that is said to be worse has the higher perplexity by at least 1.96 standard
- * errors of the difference, and does not hold if it has the lower one by as much.
+ * Judges claims by paired differences of the logarithm of normalized perplexity over all
+ * observations. A claim holds if the model that is said to be worse has the higher one by at least
+ * 1.96 standard errors of the difference, and does not hold if it has the lower one by as much. The
+ * logarithm has the sign of perplexities, and an error that a few unlikely years do not swamp.
  *
  * @returns One entry a claim and population, claims in order; one for a claim that was not measured.
  */
@@ -60,7 +63,7 @@ export function judgeClaims(analysis: Analysis, claims: readonly ClaimSpec[]): J
     const judged = populations.flatMap((population): JudgedClaim[] => {
       const evidence = evidenceFor(analysis, spec, population);
       if (!evidence) return [];
-      return [{ spec, ...labels, verdict: verdictOf(evidence.difference), evidence }];
+      return [{ spec, ...labels, verdict: verdictOf(evidence.loss), evidence }];
     });
     return judged.length > 0 ? judged : [{ spec, ...labels, verdict: "not measured" }];
   });
@@ -88,7 +91,8 @@ function evidenceFor(
   if (!better || !worse) return undefined;
   const [a, b] = analysis.pair(worse, better);
   const difference = analysis.difference(a, b, perplexityMeasure());
-  return difference && { population, better: b, worse: a, difference };
+  const loss = analysis.difference(a, b, lossMeasure());
+  return difference && loss && { population, better: b, worse: a, difference, loss };
 }
 
 function predictionsFor(

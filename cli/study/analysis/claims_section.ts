@@ -66,7 +66,7 @@ function comparisons(analysis: Analysis, judged: readonly JudgedClaim[]) {
       ),
       verdict,
     ]),
-    note: `${analysis.errorNote} Judged by all observations: undecided where the difference is less than 1.96 standard errors.`,
+    note: `${analysis.errorNote} Judged by all observations and by the logarithm of perplexity: undecided where its difference is less than 1.96 standard errors.`,
   });
 }
 
@@ -86,17 +86,18 @@ function inSentence(
     const where = spec.population === undefined ? "" : ` of ${spec.population}`;
     return `Not measured: no people${where} were asked about with both ${better} and ${worse}.`;
   }
-  const { difference, population } = evidence;
+  const { difference, loss, population } = evidence;
   const perplexity = perplexityMeasure();
   const own = analysis.figure(evidence.better, perplexity).value;
   const other = analysis.figure(evidence.worse, perplexity).value;
   const error = standardErrorOf(difference);
   const { value } = difference;
   const direction = value >= 0 ? "below" : "above";
+  const nats = `${inWords(Math.abs(loss.value))} nats (s.e. ${inWords(standardErrorOf(loss))}) a person-year`;
   const doubt = verdict === "undecided" ? ", less than 1.96 standard errors" : "";
   return (
     `${capital(verdict)} on ${population}: ${better} has perplexity ${inWords(own)}, ` +
-    `${inWords(Math.abs(value))} (s.e. ${inWords(error)}) ${direction} the ${inWords(other)} of ${worse}${doubt}.`
+    `${inWords(Math.abs(value))} (s.e. ${inWords(error)}) ${direction} the ${inWords(other)} of ${worse}: ${nats}${doubt}.`
   );
 }
 

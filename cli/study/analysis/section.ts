@@ -29,8 +29,9 @@ export function columnsOf(labels: readonly string[], digits = 3): Column[] {
   return labels.map((label) => ({ label, digits, align: "right" }));
 }
 
-/** A number in a sentence: `"6.397"`. */
+/** A number in a sentence: `"6.397"`, or `"1.00e+21"`. */
 export function inWords(value: number): string {
   if (!Number.isFinite(value)) return value > 0 ? "∞" : value < 0 ? "−∞" : "no number";
-  return value.toFixed(3).replace("-", "−");
+  const text = Math.abs(value) < 1e6 ? value.toFixed(3) : value.toExponential(2);
+  return text.replace("-", "−");
 }
