@@ -12,7 +12,7 @@
  * Hendrycks & Gimpel, "Gaussian Error Linear Units", 2016. https://arxiv.org/abs/1606.08415
  * Shazeer, "GLU Variants Improve Transformer", 2020. https://arxiv.org/abs/2002.05202
  */
-import { elementwise, storeOrAdd } from "./elementwise.wgsl.ts";
+import { elementwise, type ElementwiseKernel, storeOrAdd } from "./elementwise.wgsl.ts";
 
 /** Functions that `activation()` knows. */
 export type Activation = "silu" | "gelu" | "geluTanh";
@@ -83,10 +83,13 @@ export function activationFunction(name: Activation): string {
     }`;
 }
 
+const FORWARD_BUFFERS = { x: "read", result: "read_write" } as const;
+const BACKWARD_BUFFERS = { x: "read", dy: "read", dx: "read_write" } as const;
+
 const forward = (name: Activation) =>
   elementwise(
     name,
-    { x: "read", result: "read_write" },
+    FORWARD_BUFFERS,
     `${evaluationOf(name, "f32(x[i])")}
       result[i] = T(y);`,
   );
@@ -94,20 +97,24 @@ const forward = (name: Activation) =>
 const backward = (name: Activation) =>
   elementwise(
     `${name}Backward`,
-    { x: "read", dy: "read", dx: "read_write" },
+    BACKWARD_BUFFERS,
     ({ storage, accumulate }) => `${evaluationOf(name, "f32(x[i])")}
       ${storeOrAdd("dx[i]", "f32(dy[i]) * slope", accumulate, storage)}`,
   );
 
 /** `result = f(x)`. */
-export const activationForward = {
+export const activationForward: Readonly<
+  Record<Activation, ElementwiseKernel<typeof FORWARD_BUFFERS>>
+> = {
   silu: forward("silu"),
   gelu: forward("gelu"),
   geluTanh: forward("geluTanh"),
 };
 
 /** `dx`, from `x` and `dy`. */
-export const activationBackward = {
+export const activationBackward: Readonly<
+  Record<Activation, ElementwiseKernel<typeof BACKWARD_BUFFERS>>
+> = {
   silu: backward("silu"),
   gelu: backward("gelu"),
   geluTanh: backward("geluTanh"),
@@ -120,29 +127,35 @@ export const GATED_FUNCTION = `fn activateGated(gate: f32, up: f32) -> f32 {
       return value * sigma * up;
     }`;
 
+const GATED_BUFFERS = { gate: "read", up: "read", y: "read_write" } as const;
+
 /** `y = silu(gate) · up`. */
-export const swiGluForward = elementwise(
+export const swiGluForward: ElementwiseKernel<typeof GATED_BUFFERS> = elementwise(
   "swiGlu",
-  { gate: "read", up: "read", y: "read_write" },
+  GATED_BUFFERS,
   `let value = ${atLeast("f32(gate[i])", "-80.0")};
       ${sigmoid("sigma", "value")}
       y[i] = T(value * sigma * f32(up[i]));`,
 );
 
+const D_GATE_BUFFERS = { gate: "read", up: "read", dy: "read", dGate: "read_write" } as const;
+
 /** `dGate`, from `dy`. */
-export const swiGluBackwardGate = elementwise(
+export const swiGluBackwardGate: ElementwiseKernel<typeof D_GATE_BUFFERS> = elementwise(
   "swiGluBackwardGate",
-  { gate: "read", up: "read", dy: "read", dGate: "read_write" },
+  D_GATE_BUFFERS,
   ({ storage, accumulate }) => `let value = ${atLeast("f32(gate[i])", "-80.0")};
       ${sigmoid("sigma", "value")}
       let slope = sigma * (1.0 + min(value, 80.0) * (1.0 - sigma));
       ${storeOrAdd("dGate[i]", "f32(dy[i]) * f32(up[i]) * slope", accumulate, storage)}`,
 );
 
+const D_UP_BUFFERS = { gate: "read", dy: "read", dUp: "read_write" } as const;
+
 /** `dUp`, from `dy`. */
-export const swiGluBackwardUp = elementwise(
+export const swiGluBackwardUp: ElementwiseKernel<typeof D_UP_BUFFERS> = elementwise(
   "swiGluBackwardUp",
-  { gate: "read", dy: "read", dUp: "read_write" },
+  D_UP_BUFFERS,
   ({ storage, accumulate }) => `let value = ${atLeast("f32(gate[i])", "-80.0")};
       ${sigmoid("sigma", "value")}
       ${storeOrAdd("dUp[i]", "f32(dy[i]) * value * sigma", accumulate, storage)}`,

@@ -11,7 +11,7 @@
  * Loshchilov & Hutter, "Decoupled Weight Decay Regularization", 2019.
  * https://arxiv.org/abs/1711.05101
  */
-import { kernel, paramsBinding } from "./kernel.ts";
+import { type Kernel, paramsBinding } from "./kernel.ts";
 import { type LaneConstants, mainOfElements } from "./lanes.wgsl.ts";
 import { wgsl } from "./wgsl.ts";
 
@@ -29,19 +29,21 @@ export const SCHEDULE_FIELDS = [
 
 const PARAMS = { length: "u32", weightDecay: "f32" } as const;
 
+const BUFFERS = {
+  gradient: "read_write",
+  m: "read_write",
+  v: "read_write",
+  parameter: "read_write",
+  schedule: "read",
+  clip: "read",
+} as const;
+
 /** Updates one parameter in place. */
-export const adamW = kernel({
+export const adamW: Kernel<LaneConstants, typeof PARAMS, typeof BUFFERS> = {
   name: "adamW",
   params: PARAMS,
-  buffers: {
-    gradient: "read_write",
-    m: "read_write",
-    v: "read_write",
-    parameter: "read_write",
-    schedule: "read",
-    clip: "read",
-  },
-  code: (constants: LaneConstants) =>
+  buffers: BUFFERS,
+  code: (constants) =>
     wgsl`
     ${paramsBinding(PARAMS)}
     @group(0) @binding(1) var<storage, read_write> gradient: array<f32>;   // [length]
@@ -66,4 +68,4 @@ export const adamW = kernel({
           parameter[i] -= learningRate * fma(params.weightDecay, parameter[i], update);
         }`,
     )}`,
-});
+};

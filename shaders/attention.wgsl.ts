@@ -29,7 +29,7 @@ import {
   walk,
 } from "./attention_walk.wgsl.ts";
 import { enableF16, storageBindings } from "./elementwise.wgsl.ts";
-import { kernel, paramsBinding, type Storage } from "./kernel.ts";
+import { type Kernel, paramsBinding, type Storage } from "./kernel.ts";
 import { each, wgsl } from "./wgsl.ts";
 
 /** Buffers of the kernels of the forward pass. */
@@ -48,11 +48,15 @@ const typeOf = (name: string, element: string): string => {
 };
 
 /** One lane a query, one workgroup a block of queries of one head. */
-export const attentionForward = kernel({
+export const attentionForward: Kernel<
+  AttentionConstants & { readonly storage: Storage },
+  typeof ATTENTION_PARAMS,
+  typeof FORWARD_BUFFERS
+> = {
   name: "attentionForward",
   params: ATTENTION_PARAMS,
   buffers: FORWARD_BUFFERS,
-  code: (constants: AttentionConstants & { readonly storage: Storage }) => {
+  code: (constants) => {
     const { headDim, storage } = constants;
     const element = storageType(headDim, storage);
     const loads = loadsOf(headDim);
@@ -104,4 +108,4 @@ export const attentionForward = kernel({
       }`,
     )}`;
   },
-});
+};

@@ -25,7 +25,7 @@ import {
   walk,
 } from "./attention_walk.wgsl.ts";
 import { enableF16, storageBindings } from "./elementwise.wgsl.ts";
-import { kernel, paramsBinding, type Storage } from "./kernel.ts";
+import { type Kernel, paramsBinding, type Storage } from "./kernel.ts";
 import { each, wgsl } from "./wgsl.ts";
 
 /** Buffers of the kernels that own queries. */
@@ -60,11 +60,15 @@ const typeOf = (name: string, element: string): string => {
 type BackwardConstants = AttentionConstants & { readonly storage: Storage };
 
 /** `dq` and `delta`: one lane a query. */
-export const attentionBackwardQuery = kernel({
+export const attentionBackwardQuery: Kernel<
+  BackwardConstants & { readonly accumulate: boolean },
+  typeof ATTENTION_PARAMS,
+  typeof QUERY_BUFFERS
+> = {
   name: "attentionBackwardQuery",
   params: ATTENTION_PARAMS,
   buffers: QUERY_BUFFERS,
-  code: (constants: BackwardConstants & { readonly accumulate: boolean }) => {
+  code: (constants) => {
     const { headDim, storage, accumulate } = constants;
     const element = storageType(headDim, storage);
     const loads = loadsOf(headDim);
@@ -113,19 +117,21 @@ export const attentionBackwardQuery = kernel({
       }`,
     )}`;
   },
-});
+};
 
 /** `dk` and `dv`: one lane a key, over all query heads of its group. */
-export const attentionBackwardKey = kernel({
+export const attentionBackwardKey: Kernel<
+  BackwardConstants & {
+    readonly accumulateKey: boolean;
+    readonly accumulateValue: boolean;
+  },
+  typeof ATTENTION_PARAMS,
+  typeof KEY_BUFFERS
+> = {
   name: "attentionBackwardKey",
   params: ATTENTION_PARAMS,
   buffers: KEY_BUFFERS,
-  code: (
-    constants: BackwardConstants & {
-      readonly accumulateKey: boolean;
-      readonly accumulateValue: boolean;
-    },
-  ) => {
+  code: (constants) => {
     const { headDim, storage, accumulateKey, accumulateValue } = constants;
     const element = storageType(headDim, storage);
     const loads = loadsOf(headDim);
@@ -173,4 +179,4 @@ export const attentionBackwardKey = kernel({
       }`,
     )}`;
   },
-});
+};

@@ -30,7 +30,7 @@ import {
 import { ENDS, FIRST_KEY, QUERY_END, skipHiddenKeys } from "./attention_spans.wgsl.ts";
 import { ATTENTION_PARAMS } from "./attention_walk.wgsl.ts";
 import { enableF16, storageBindings } from "./elementwise.wgsl.ts";
-import { kernel, paramsBinding, type Storage } from "./kernel.ts";
+import { type Kernel, paramsBinding, type Storage } from "./kernel.ts";
 import { each, wgsl } from "./wgsl.ts";
 
 const typeOf = (name: string, storage: Storage): string => {
@@ -39,11 +39,15 @@ const typeOf = (name: string, storage: Storage): string => {
 };
 
 /** `dq` and `delta`: a block of queries of a head a workgroup. */
-export const attentionBackwardQueryBlock = kernel({
+export const attentionBackwardQueryBlock: Kernel<
+  AttentionBlockConstants & { readonly accumulate: boolean },
+  typeof ATTENTION_PARAMS,
+  typeof QUERY_BUFFERS
+> = {
   name: "attentionBackwardQueryBlock",
   params: ATTENTION_PARAMS,
   buffers: QUERY_BUFFERS,
-  code: (constants: AttentionBlockConstants & { readonly accumulate: boolean }) => {
+  code: (constants) => {
     const { storage, accumulate } = constants;
     const { down, laneRows, isWhole } = blockShape(constants);
     const ofQuery = headOf(constants, ["numHeads", "head"]);
@@ -86,7 +90,7 @@ export const attentionBackwardQueryBlock = kernel({
       }`,
     )}`;
   },
-});
+};
 
 /** Declares `delta0` …, the products of results and their gradients, of four rows each. */
 function sumDelta(constants: AttentionBlockConstants, ofQuery: (at: string) => string): string {
@@ -116,16 +120,18 @@ function weighQuery(constants: AttentionBlockConstants, i: number): string {
 }
 
 /** `dk` and `dv`: a block of keys of a head a workgroup, over all query heads of its group. */
-export const attentionBackwardKeyBlock = kernel({
+export const attentionBackwardKeyBlock: Kernel<
+  AttentionBlockConstants & {
+    readonly accumulateKey: boolean;
+    readonly accumulateValue: boolean;
+  },
+  typeof ATTENTION_PARAMS,
+  typeof KEY_BUFFERS
+> = {
   name: "attentionBackwardKeyBlock",
   params: ATTENTION_PARAMS,
   buffers: KEY_BUFFERS,
-  code: (
-    constants: AttentionBlockConstants & {
-      readonly accumulateKey: boolean;
-      readonly accumulateValue: boolean;
-    },
-  ) => {
+  code: (constants) => {
     const { storage, accumulateKey, accumulateValue } = constants;
     const { laneRows, isWhole } = blockShape(constants);
     const ofKey = headOf(constants, ["numKvHeads", "head"]);
@@ -170,7 +176,7 @@ export const attentionBackwardKeyBlock = kernel({
       ${storeSums(constants, { from: "dv", headOf: ofKey, accumulate: accumulateValue }, (i, v) => `dv${i}x${v}`)}`,
     )}`;
   },
-});
+};
 
 /** Declares the probabilities `P` of a lane's `i`th key, and hands on its `dS`. */
 function weighKey(constants: AttentionBlockConstants, i: number): string {

@@ -22,15 +22,19 @@ import {
   sumNames,
 } from "./attention_subgroup.wgsl.ts";
 import { ATTENTION_PARAMS, loadsOf, MASKED } from "./attention_walk.wgsl.ts";
-import { kernel } from "./kernel.ts";
+import { type Kernel } from "./kernel.ts";
 import { each, wgsl } from "./wgsl.ts";
 
 /** `dq` and `delta`: one subgroup a block of queries of one head. */
-export const attentionBackwardQuerySubgroup = kernel({
+export const attentionBackwardQuerySubgroup: Kernel<
+  SubgroupAttentionConstants & { readonly accumulate: boolean },
+  typeof ATTENTION_PARAMS,
+  typeof QUERY_BUFFERS
+> = {
   name: "attentionBackwardQuerySubgroup",
   params: ATTENTION_PARAMS,
   buffers: QUERY_BUFFERS,
-  code: (constants: SubgroupAttentionConstants & { readonly accumulate: boolean }) => {
+  code: (constants) => {
     const { headDim, subgroupSize, rows, walked, accumulate } = constants;
     const loads = loadsOf(headDim);
     const scale = 1 / Math.sqrt(headDim);
@@ -92,19 +96,21 @@ export const attentionBackwardQuerySubgroup = kernel({
       ${each(rowVectorsOf(constants), (g) => `if (lane < ${rows - g * subgroupSize}u && begin + ${g * subgroupSize}u + lane <= last) { statistics[(base + own${g}) * params.numHeads + head].y = delta${g}; }`)}`,
     )}`;
   },
-});
+};
 
 /** `dk` and `dv`: one subgroup a block of keys, over all query heads of its group. */
-export const attentionBackwardKeySubgroup = kernel({
+export const attentionBackwardKeySubgroup: Kernel<
+  SubgroupAttentionConstants & {
+    readonly accumulateKey: boolean;
+    readonly accumulateValue: boolean;
+  },
+  typeof ATTENTION_PARAMS,
+  typeof KEY_BUFFERS
+> = {
   name: "attentionBackwardKeySubgroup",
   params: ATTENTION_PARAMS,
   buffers: KEY_BUFFERS,
-  code: (
-    constants: SubgroupAttentionConstants & {
-      readonly accumulateKey: boolean;
-      readonly accumulateValue: boolean;
-    },
-  ) => {
+  code: (constants) => {
     const { headDim, subgroupSize, rows, walked, accumulateKey, accumulateValue } = constants;
     const loads = loadsOf(headDim);
     const scale = 1 / Math.sqrt(headDim);
@@ -171,4 +177,4 @@ export const attentionBackwardKeySubgroup = kernel({
       }`,
     )}`;
   },
-});
+};

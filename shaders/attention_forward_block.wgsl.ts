@@ -28,15 +28,19 @@ import {
 import { ENDS, FIRST_KEY, skipHiddenKeys } from "./attention_spans.wgsl.ts";
 import { ATTENTION_PARAMS, MASKED } from "./attention_walk.wgsl.ts";
 import { enableF16, storageBindings } from "./elementwise.wgsl.ts";
-import { kernel, paramsBinding } from "./kernel.ts";
+import { type Kernel, paramsBinding } from "./kernel.ts";
 import { each, wgsl } from "./wgsl.ts";
 
 /** A block of queries of a head a workgroup. */
-export const attentionForwardBlock = kernel({
+export const attentionForwardBlock: Kernel<
+  AttentionBlockConstants,
+  typeof ATTENTION_PARAMS,
+  typeof FORWARD_BUFFERS
+> = {
   name: "attentionForwardBlock",
   params: ATTENTION_PARAMS,
   buffers: FORWARD_BUFFERS,
-  code: (constants: AttentionBlockConstants) => {
+  code: (constants) => {
     const { storage } = constants;
     const { down, laneRows, isWhole } = blockShape(constants);
     const fours = laneRows / 4;
@@ -78,7 +82,7 @@ export const attentionForwardBlock = kernel({
       }`,
     )}`;
   },
-});
+};
 
 /** Masks scores, finds the new tops, weighs the scores and scales what is summed so far. */
 function weigh(constants: AttentionBlockConstants): string {

@@ -27,15 +27,19 @@ import {
   sumNames,
 } from "./attention_subgroup.wgsl.ts";
 import { ATTENTION_PARAMS, loadsOf, MASKED } from "./attention_walk.wgsl.ts";
-import { kernel } from "./kernel.ts";
+import { type Kernel } from "./kernel.ts";
 import { each, wgsl } from "./wgsl.ts";
 
 /** One subgroup a block of queries of one head. */
-export const attentionForwardSubgroup = kernel({
+export const attentionForwardSubgroup: Kernel<
+  SubgroupAttentionConstants,
+  typeof ATTENTION_PARAMS,
+  typeof FORWARD_BUFFERS
+> = {
   name: "attentionForwardSubgroup",
   params: ATTENTION_PARAMS,
   buffers: FORWARD_BUFFERS,
-  code: (constants: SubgroupAttentionConstants) => {
+  code: (constants) => {
     const { headDim, subgroupSize, rows, walked } = constants;
     const loads = loadsOf(headDim);
     const columns = columnsOf(constants);
@@ -102,4 +106,4 @@ export const attentionForwardSubgroup = kernel({
       ${each(rowVectors, (g) => `if (lane < ${rows - g * subgroupSize}u && begin + ${g * subgroupSize}u + lane <= last) { statistics[(base + own${g}) * params.numHeads + head] = vec2f(lse${g}, 0.0); }`)}`,
     )}`;
   },
-});
+};

@@ -12,9 +12,10 @@
  *
  * Dao et al., "FlashAttention", 2022, https://arxiv.org/abs/2205.14135
  */
+import { FORWARD_BUFFERS } from "./attention.wgsl.ts";
 import { ENDS, FIRST_KEY, skipHiddenKeys } from "./attention_spans.wgsl.ts";
 import { ATTENTION_PARAMS, MASKED } from "./attention_walk.wgsl.ts";
-import { kernel, paramsBinding } from "./kernel.ts";
+import { type Kernel, paramsBinding } from "./kernel.ts";
 import {
   enableMatrices,
   loadMatrix,
@@ -176,18 +177,15 @@ function weigh(constants: AttentionMatrixConstants): string {
 }
 
 /** One lane a query in softmax, one subgroup a row of matrices in products. */
-export const attentionMatrix = kernel({
+export const attentionMatrix: Kernel<
+  AttentionMatrixConstants,
+  typeof ATTENTION_PARAMS,
+  typeof FORWARD_BUFFERS
+> = {
   name: "attentionMatrix",
   params: ATTENTION_PARAMS,
-  buffers: {
-    q: "read", // [numRows · seqLen, numHeads · headDim]
-    k: "read", // [numRows · seqLen, numKvHeads · headDim]
-    v: "read", // as k
-    spans: "read", // what attentionSpans wrote
-    y: "read_write", // as q
-    statistics: "read_write", // [numRows · seqLen, numHeads]: lse, and room for delta
-  },
-  code: (constants: AttentionMatrixConstants) => {
+  buffers: FORWARD_BUFFERS,
+  code: (constants) => {
     const { matrix, headDim, subgroups, keys } = constants;
     const rows = matrixQueries(constants);
     const loads = headDim / VECTOR;
@@ -270,4 +268,4 @@ export const attentionMatrix = kernel({
       }
     }`;
   },
-});
+};

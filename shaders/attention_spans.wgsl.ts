@@ -7,7 +7,7 @@
  * buffers than every WebGPU device has: `starts`, then `ends`, then the least start of every chunk
  * of queries, by which the walk of a key knows that no window of a later query reaches back to it.
  */
-import { kernel, paramsBinding } from "./kernel.ts";
+import { type Kernel, paramsBinding } from "./kernel.ts";
 import { type LaneConstants, mainOfElements } from "./lanes.wgsl.ts";
 import { wgsl } from "./wgsl.ts";
 
@@ -21,16 +21,18 @@ export function chunksOfQueries(seqLen: number): number {
   return Math.ceil(seqLen / CHUNK);
 }
 
+const BUFFERS = {
+  starts: "read", // [numRows · seqLen]: the first key that a query sees
+  ends: "read", // [numRows · seqLen]: the end of the queries that see a key
+  spans: "read_write", // [numRows · seqLen] twice, then [numRows, chunks]
+} as const;
+
 /** `starts` and `ends` → `spans`, one lane a chunk. */
-export const attentionSpans = kernel({
+export const attentionSpans: Kernel<LaneConstants, typeof PARAMS, typeof BUFFERS> = {
   name: "attentionSpans",
   params: PARAMS,
-  buffers: {
-    starts: "read", // [numRows · seqLen]: the first key that a query sees
-    ends: "read", // [numRows · seqLen]: the end of the queries that see a key
-    spans: "read_write", // [numRows · seqLen] twice, then [numRows, chunks]
-  },
-  code: (lanes: LaneConstants) => wgsl`
+  buffers: BUFFERS,
+  code: (lanes) => wgsl`
     ${paramsBinding(PARAMS)}
     @group(0) @binding(1) var<storage, read> starts: array<u32>;
     @group(0) @binding(2) var<storage, read> ends: array<u32>;
@@ -52,7 +54,7 @@ export const attentionSpans = kernel({
         }
         spans[2u * numTokens + i] = least;`,
     )}`,
-});
+};
 
 /** Declares where in `spans` the ends of the row's keys begin; its starts begin at `base`. */
 export const ENDS = "let ends = params.numRows * params.seqLen + base;";

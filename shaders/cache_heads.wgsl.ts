@@ -13,7 +13,7 @@
  * reads again, and sums of a head are complete before any of it is written.
  */
 import { enableF16, storageBindings } from "./elementwise.wgsl.ts";
-import { type Access, type Kernel, kernel, paramsBinding, type Storage } from "./kernel.ts";
+import { type Access, type Kernel, paramsBinding, type Storage } from "./kernel.ts";
 import type { RotaryLayout } from "./rotary.wgsl.ts";
 import { type RowConstants, walkRows } from "./rows.wgsl.ts";
 import { wgsl } from "./wgsl.ts";
@@ -153,5 +153,5 @@ function code(constants: CacheHeadsConstants): string {
 export function cacheHeadsKernel(
   constants: CacheHeadsConstants,
 ): Kernel<CacheHeadsConstants, typeof PARAMS> {
-  return kernel({ name: "cacheHeads", params: PARAMS, buffers: buffersOf(constants), code });
+  return { name: "cacheHeads", params: PARAMS, buffers: buffersOf(constants), code };
 }

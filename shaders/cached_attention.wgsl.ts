@@ -24,7 +24,7 @@ import {
   walk,
 } from "./attention_walk.wgsl.ts";
 import { enableF16, storageBindings } from "./elementwise.wgsl.ts";
-import { kernel, paramsBinding, type Storage } from "./kernel.ts";
+import { type Kernel, paramsBinding, type Storage } from "./kernel.ts";
 import { each, wgsl } from "./wgsl.ts";
 
 /** How queries and caches are stored; sums are in f32. */
@@ -53,11 +53,15 @@ function skipHiddenKeys(at: string): string {
 }
 
 /** One lane a query, one workgroup a block of queries of one head. */
-export const cachedAttentionKernel = kernel({
+export const cachedAttentionKernel: Kernel<
+  AttentionConstants & CacheStorage,
+  typeof PARAMS,
+  typeof BUFFERS
+> = {
   name: "cachedAttention",
   params: PARAMS,
   buffers: BUFFERS,
-  code: (constants: AttentionConstants & CacheStorage) => {
+  code: (constants) => {
     const { headDim, storage, cacheStorage } = constants;
     const loads = loadsOf(headDim);
     const typeOf = (name: string) => {
@@ -123,4 +127,4 @@ export const cachedAttentionKernel = kernel({
       }`,
     )}`;
   },
-});
+};

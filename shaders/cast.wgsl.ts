@@ -10,7 +10,7 @@
  * A lane takes a run of eight neighbors of a row, which lies within one block of a packed weight.
  */
 import { enableF16 } from "./elementwise.wgsl.ts";
-import { kernel, paramsBinding } from "./kernel.ts";
+import { type Kernel, paramsBinding } from "./kernel.ts";
 import { type LaneConstants, mainOfElements } from "./lanes.wgsl.ts";
 import {
   elementOf,
@@ -43,12 +43,14 @@ const TO_HALF = wgsl`
       return f16(unpack2x16float(((bits >> 16u) & 0x8000u) | special).x);
     }`;
 
+const BUFFERS = { weight: "read", y: "read_write" } as const;
+
 /** `y`, from a weight in any storage. */
-export const castKernel = kernel({
+export const castKernel: Kernel<CastConstants, typeof PARAMS, typeof BUFFERS> = {
   name: "cast",
   params: PARAMS,
-  buffers: { weight: "read", y: "read_write" },
-  code: ({ accumulate, ...constants }: CastConstants) =>
+  buffers: BUFFERS,
+  code: ({ accumulate, ...constants }) =>
     wgsl`
     ${enableF16("f16")}
     ${paramsBinding(PARAMS)}
@@ -76,4 +78,4 @@ export const castKernel = kernel({
             : `if (column + ${e}u < params.width) { ${store} }`;
         })}`,
     )}`,
-});
+};

@@ -12,7 +12,7 @@
  * Pascanu, Mikolov & Bengio, "On the difficulty of training recurrent neural networks", 2013.
  * https://arxiv.org/abs/1211.5063
  */
-import { kernel, paramsBinding } from "./kernel.ts";
+import { type Kernel, paramsBinding } from "./kernel.ts";
 import { workgroupSum } from "./reduce.wgsl.ts";
 import { wgsl } from "./wgsl.ts";
 
@@ -33,12 +33,14 @@ export function partialsPerChunk({ variant, workgroupSize }: ClipConstants): num
   return variant === "flat" ? workgroupSize : 1;
 }
 
+const PARTIAL_BUFFERS = { gradient: "read", partials: "read_write" } as const;
+
 /** Sums of squares of one gradient into `partials`, from `begin` on. */
-export const sumSquares = kernel({
+export const sumSquares: Kernel<ClipConstants, typeof PARTIAL_PARAMS, typeof PARTIAL_BUFFERS> = {
   name: "sumSquares",
   params: PARTIAL_PARAMS,
-  buffers: { gradient: "read", partials: "read_write" },
-  code: ({ variant, workgroupSize }: ClipConstants) =>
+  buffers: PARTIAL_BUFFERS,
+  code: ({ variant, workgroupSize }) =>
     wgsl`
     ${paramsBinding(PARTIAL_PARAMS)}
     @group(0) @binding(1) var<storage, read> gradient: array<f32>;        // [length]
@@ -69,7 +71,7 @@ export const sumSquares = kernel({
       if (isChunk) { partials[params.begin + chunk * ${workgroupSize}u + lane] = sum; }
       #endif
     }`,
-});
+};
 
 /** Constants of {@linkcode clipScale}. */
 export interface ClipScaleConstants extends ClipConstants {
@@ -77,12 +79,19 @@ export interface ClipScaleConstants extends ClipConstants {
   readonly scaled: boolean;
 }
 
+const CLIP_BUFFERS = {
+  partials: "read",
+  maxNorm: "read",
+  lossScale: "read",
+  clip: "read_write",
+} as const;
+
 /** `clip`, from all partial sums; one workgroup. */
-export const clipScale = kernel({
+export const clipScale: Kernel<ClipScaleConstants, typeof CLIP_PARAMS, typeof CLIP_BUFFERS> = {
   name: "clipScale",
   params: CLIP_PARAMS,
-  buffers: { partials: "read", maxNorm: "read", lossScale: "read", clip: "read_write" },
-  code: ({ variant, workgroupSize, scaled }: ClipScaleConstants) =>
+  buffers: CLIP_BUFFERS,
+  code: ({ variant, workgroupSize, scaled }) =>
     wgsl`
     ${paramsBinding(CLIP_PARAMS)}
     @group(0) @binding(1) var<storage, read> partials: array<u32>;    // [numPartials], bits of f32
@@ -122,4 +131,4 @@ export const clipScale = kernel({
         clip[2] = select(norm, 0.0, isBad);
       }
     }`,
-});
+};

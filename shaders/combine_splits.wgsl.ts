@@ -7,7 +7,7 @@
  */
 import { loadsOf, MASKED, storageType, vectorType } from "./attention_walk.wgsl.ts";
 import { enableF16, storageBindings } from "./elementwise.wgsl.ts";
-import { kernel, paramsBinding, type Storage } from "./kernel.ts";
+import { type Kernel, paramsBinding, type Storage } from "./kernel.ts";
 import { type LaneConstants, mainOfElements } from "./lanes.wgsl.ts";
 import { wgsl } from "./wgsl.ts";
 
@@ -36,11 +36,11 @@ const BUFFERS = {
 } as const;
 
 /** One vector of `y` a lane. */
-export const combineSplits = kernel({
+export const combineSplits: Kernel<CombineConstants, typeof PARAMS, typeof BUFFERS> = {
   name: "combineSplits",
   params: PARAMS,
   buffers: BUFFERS,
-  code: ({ headDim, storage, ...lanes }: CombineConstants) => {
+  code: ({ headDim, storage, ...lanes }) => {
     const loads = loadsOf(headDim);
     const types: Readonly<Record<string, string>> = {
       sums: "V",
@@ -78,4 +78,4 @@ export const combineSplits = kernel({
         y[i] = ${types["y"]}(sum * select(0.0, 1.0 / total, total > 0.0));`,
     )}`;
   },
-});
+};

@@ -11,7 +11,7 @@
  * Milakov & Gimelshein, "Online normalizer calculation for softmax", 2018,
  * https://arxiv.org/abs/1805.02867
  */
-import { kernel, paramsBinding } from "./kernel.ts";
+import { type Kernel, paramsBinding } from "./kernel.ts";
 import { workgroupMax, workgroupSum } from "./reduce.wgsl.ts";
 import { wgsl } from "./wgsl.ts";
 
@@ -31,12 +31,18 @@ export interface CrossEntropyTileConstants {
   readonly workgroupSize: number;
 }
 
+const TILE_BUFFERS = { logits: "read", targets: "read", statistics: "read_write" } as const;
+
 /** Carries the running max, sum and target's logit of every row over one tile of logits. */
-export const crossEntropyTile = kernel({
+export const crossEntropyTile: Kernel<
+  CrossEntropyTileConstants,
+  typeof TILE_PARAMS,
+  typeof TILE_BUFFERS
+> = {
   name: "crossEntropyTile",
   params: TILE_PARAMS,
-  buffers: { logits: "read", targets: "read", statistics: "read_write" },
-  code: ({ first, targets, tiled, workgroupSize }: CrossEntropyTileConstants) =>
+  buffers: TILE_BUFFERS,
+  code: ({ first, targets, tiled, workgroupSize }) =>
     wgsl`
     ${paramsBinding(TILE_PARAMS)}
     @group(0) @binding(1) var<storage, read> logits: array<f32>;               // [numRows, tileSize]
@@ -95,22 +101,28 @@ export const crossEntropyTile = kernel({
       #endif
       statistics[row] = vec4f(top, fma(before.y, exp(before.x - top), total), targetLogit, 0.0);
     }`,
-});
+};
 
 const ROW_PARAMS = { numRows: "u32", vocabSize: "u32" } as const;
 
+const ROW_BUFFERS = {
+  targets: "read",
+  weights: "read",
+  statistics: "read_write",
+  logProbabilities: "read_write",
+  nll: "read_write",
+} as const;
+
 /** From the running sums to each row's log-probability and weighted loss; keeps `lse` in place. */
-export const crossEntropyLoss = kernel({
+export const crossEntropyLoss: Kernel<
+  { workgroupSize: number },
+  typeof ROW_PARAMS,
+  typeof ROW_BUFFERS
+> = {
   name: "crossEntropyLoss",
   params: ROW_PARAMS,
-  buffers: {
-    targets: "read",
-    weights: "read",
-    statistics: "read_write",
-    logProbabilities: "read_write",
-    nll: "read_write",
-  },
-  code: ({ workgroupSize }: { workgroupSize: number }) =>
+  buffers: ROW_BUFFERS,
+  code: ({ workgroupSize }) =>
     wgsl`
     ${paramsBinding(ROW_PARAMS)}
     @group(0) @binding(1) var<storage, read> targets: array<u32>;                    // [numRows]
@@ -135,7 +147,7 @@ export const crossEntropyLoss = kernel({
       logProbabilities[row] = logProbability;
       nll[row] = select(0.0, -weights[row] * logProbability, counts);
     }`,
-});
+};
 
 const GRADIENT_PARAMS = {
   numRows: "u32",
@@ -144,18 +156,24 @@ const GRADIENT_PARAMS = {
   vocabSize: "u32",
 } as const;
 
+const GRADIENT_BUFFERS = {
+  targets: "read",
+  weights: "read",
+  statistics: "read",
+  dLoss: "read",
+  logits: "read_write",
+} as const;
+
 /** Turns a tile of logits into their gradient, in place; one lane an element. */
-export const crossEntropyGradient = kernel({
+export const crossEntropyGradient: Kernel<
+  { workgroupSize: number },
+  typeof GRADIENT_PARAMS,
+  typeof GRADIENT_BUFFERS
+> = {
   name: "crossEntropyGradient",
   params: GRADIENT_PARAMS,
-  buffers: {
-    targets: "read",
-    weights: "read",
-    statistics: "read",
-    dLoss: "read",
-    logits: "read_write",
-  },
-  code: ({ workgroupSize }: { workgroupSize: number }) =>
+  buffers: GRADIENT_BUFFERS,
+  code: ({ workgroupSize }) =>
     wgsl`
     ${paramsBinding(GRADIENT_PARAMS)}
     @group(0) @binding(1) var<storage, read> targets: array<u32>;           // [numRows]
@@ -182,4 +200,4 @@ export const crossEntropyGradient = kernel({
       let p = exp(logits[i] - statistics[row].w);
       logits[i] = (p - select(0.0, 1.0, v + params.tileBegin == at)) * scale;
     }`,
-});
+};

@@ -18,7 +18,7 @@ import {
   resultType,
   sumOf,
 } from "./decode_attention.wgsl.ts";
-import { kernel } from "./kernel.ts";
+import { type Kernel } from "./kernel.ts";
 import { each, wgsl } from "./wgsl.ts";
 
 /** Loads of all pairs up to which loops over a head are unrolled. */
@@ -74,11 +74,15 @@ function store(constants: DecodeConstants): string {
 }
 
 /** One workgroup of a few lanes a split. */
-export const decodeAttentionFlat = kernel({
+export const decodeAttentionFlat: Kernel<
+  DecodeConstants,
+  typeof DECODE_PARAMS,
+  typeof DECODE_BUFFERS
+> = {
   name: "decodeAttentionFlat",
   params: DECODE_PARAMS,
   buffers: DECODE_BUFFERS,
-  code: (constants: DecodeConstants) => {
+  code: (constants) => {
     const { headDim, pairs, workgroupSize } = constants;
     const loads = loadsOf(headDim);
     return wgsl`
@@ -118,4 +122,4 @@ export const decodeAttentionFlat = kernel({
       ${store(constants)}`,
     )}`;
   },
-});
+};

@@ -17,7 +17,7 @@ import {
   resultType,
   sumOf,
 } from "./decode_attention.wgsl.ts";
-import { kernel } from "./kernel.ts";
+import { type Kernel } from "./kernel.ts";
 import { each, wgsl } from "./wgsl.ts";
 
 /** Lanes of a workgroup, and keys of a tile. */
@@ -69,11 +69,15 @@ function weigh({ headDim, pairs }: DecodeConstants): string {
 }
 
 /** One workgroup of 64 lanes a split. */
-export const decodeAttentionTiled = kernel({
+export const decodeAttentionTiled: Kernel<
+  DecodeConstants,
+  typeof DECODE_PARAMS,
+  typeof DECODE_BUFFERS
+> = {
   name: "decodeAttentionTiled",
   params: DECODE_PARAMS,
   buffers: DECODE_BUFFERS,
-  code: (constants: DecodeConstants) => {
+  code: (constants) => {
     const { headDim, pairs, direct } = constants;
     const loads = loadsOf(headDim);
     const elements = Math.ceil((pairs * headDim) / DECODE_TILE); // that a lane owns
@@ -140,4 +144,4 @@ export const decodeAttentionTiled = kernel({
       )}`,
     )}`;
   },
-});
+};

@@ -10,7 +10,7 @@
  * Srivastava et al., "Dropout", 2014. https://jmlr.org/papers/v15/srivastava14a.html
  */
 import { enableF16, storeOrAdd } from "./elementwise.wgsl.ts";
-import { kernel, paramsBinding, type Storage } from "./kernel.ts";
+import { type Kernel, paramsBinding, type Storage } from "./kernel.ts";
 import { type LaneConstants, mainOfElements } from "./lanes.wgsl.ts";
 import { PHILOX } from "./philox.wgsl.ts";
 import { wgsl } from "./wgsl.ts";
@@ -32,12 +32,14 @@ export interface DropoutConstants extends LaneConstants {
   readonly accumulate: boolean;
 }
 
+const BUFFERS = { x: "read", randomness: "read", y: "read_write" } as const;
+
 /** `y = mask · x · scale`; an element stays where its 32 random bits reach `threshold`. */
-export const dropoutKernel = kernel({
+export const dropoutKernel: Kernel<DropoutConstants, typeof PARAMS, typeof BUFFERS> = {
   name: "dropout",
   params: PARAMS,
-  buffers: { x: "read", randomness: "read", y: "read_write" },
-  code: ({ storage, accumulate, ...lanes }: DropoutConstants) =>
+  buffers: BUFFERS,
+  code: ({ storage, accumulate, ...lanes }) =>
     wgsl`
     ${enableF16(storage)}
     ${paramsBinding(PARAMS)}
@@ -60,4 +62,4 @@ export const dropoutKernel = kernel({
           }
         }`,
     )}`,
-});
+};

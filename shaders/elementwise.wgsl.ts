@@ -5,7 +5,7 @@
  *     addInto   y += x
  *     add       y  = a + b
  */
-import { type Access, kernel, type Kernel, paramsBinding, type Storage } from "./kernel.ts";
+import { type Access, type Kernel, paramsBinding, type Storage } from "./kernel.ts";
 import { type LaneConstants, mainOfElements } from "./lanes.wgsl.ts";
 import { wgsl } from "./wgsl.ts";
 
@@ -51,17 +51,24 @@ export function storeOrAdd(
   return `${target} = f16(${accumulate ? `f32(${target}) + (${value})` : value});`;
 }
 
+/** An elementwise kernel with these buffers. */
+export type ElementwiseKernel<Buffers extends Record<string, Access>> = Kernel<
+  ElementwiseConstants,
+  typeof ELEMENTWISE_PARAMS,
+  Buffers
+>;
+
 /** A kernel that runs `body` for every element `i`; `T` is the storage type. */
 export function elementwise<const Buffers extends Record<string, Access>>(
   name: string,
   buffers: Buffers,
   body: string | ((constants: ElementwiseConstants) => string),
-): Kernel<ElementwiseConstants, typeof ELEMENTWISE_PARAMS, Buffers> {
-  return kernel({
+): ElementwiseKernel<Buffers> {
+  return {
     name,
     params: ELEMENTWISE_PARAMS,
     buffers,
-    code: (constants: ElementwiseConstants) => {
+    code: (constants) => {
       const { storage } = constants;
       return wgsl`
     ${enableF16(storage)}
@@ -71,18 +78,29 @@ export function elementwise<const Buffers extends Record<string, Access>>(
 
     ${mainOfElements(constants, "params.length", typeof body === "string" ? body : body(constants))}`;
     },
-  });
+  };
 }
 
+const UNARY_BUFFERS = { x: "read", y: "read_write" } as const;
+const BINARY_BUFFERS = { a: "read", b: "read", y: "read_write" } as const;
+
 /** `y = x`. */
-export const copy = elementwise("copy", { x: "read", y: "read_write" }, "y[i] = x[i];");
+export const copy: ElementwiseKernel<typeof UNARY_BUFFERS> = elementwise(
+  "copy",
+  UNARY_BUFFERS,
+  "y[i] = x[i];",
+);
 
 /** `y += x`. */
-export const addInto = elementwise("addInto", { x: "read", y: "read_write" }, "y[i] += x[i];");
+export const addInto: ElementwiseKernel<typeof UNARY_BUFFERS> = elementwise(
+  "addInto",
+  UNARY_BUFFERS,
+  "y[i] += x[i];",
+);
 
 /** `y = a + b`. */
-export const add = elementwise(
+export const add: ElementwiseKernel<typeof BINARY_BUFFERS> = elementwise(
   "add",
-  { a: "read", b: "read", y: "read_write" },
+  BINARY_BUFFERS,
   "y[i] = T(f32(a[i]) + f32(b[i]));",
 );

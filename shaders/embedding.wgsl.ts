@@ -10,7 +10,7 @@
  * All kernels see rows `[rowBegin, rowEnd)` of the table and leave other ids to other dispatches.
  */
 import { enableF16, storeOrAdd } from "./elementwise.wgsl.ts";
-import { kernel, paramsBinding, type Storage } from "./kernel.ts";
+import { type Kernel, paramsBinding, type Storage } from "./kernel.ts";
 import { wgsl } from "./wgsl.ts";
 
 const TABLE_PARAMS = { vocabSize: "u32", dModel: "u32", rowBegin: "u32", rowEnd: "u32" } as const;
@@ -35,16 +35,18 @@ export interface EmbeddingConstants {
   readonly workgroupSize: number;
 }
 
+const FORWARD_BUFFERS = { table: "read", ids: "read", y: "read_write" } as const;
+
 /** `y`, a workgroup a token; an id beyond the table reads its last row. */
-export const embeddingForward = kernel({
+export const embeddingForward: Kernel<
+  EmbeddingConstants & { readonly tableStorage: Storage },
+  typeof FORWARD_PARAMS,
+  typeof FORWARD_BUFFERS
+> = {
   name: "embeddingForward",
   params: FORWARD_PARAMS,
-  buffers: { table: "read", ids: "read", y: "read_write" },
-  code: ({
-    storage,
-    tableStorage,
-    workgroupSize,
-  }: EmbeddingConstants & { readonly tableStorage: Storage }) =>
+  buffers: FORWARD_BUFFERS,
+  code: ({ storage, tableStorage, workgroupSize }) =>
     wgsl`
     ${enableF16(storage === "f16" ? storage : tableStorage)}
     ${paramsBinding(FORWARD_PARAMS)}
@@ -67,7 +69,7 @@ export const embeddingForward = kernel({
         y[token * params.dModel + column] = ${storage}(table[row * params.dModel + column]);
       }
     }`,
-});
+};
 
 const backwardBindings = (storage: Storage) => `${enableF16(storage)}
     ${paramsBinding(BACKWARD_PARAMS)}
@@ -78,11 +80,15 @@ const backwardBindings = (storage: Storage) => `${enableF16(storage)}
     @group(0) @binding(5) var<storage, read_write> dTable: array<f32>;  // [rowEnd - rowBegin, dModel]`;
 
 /** `dTable += …` without barriers: a workgroup a segment, its lanes side by side. */
-export const embeddingBackwardFlat = kernel({
+export const embeddingBackwardFlat: Kernel<
+  EmbeddingConstants,
+  typeof BACKWARD_PARAMS,
+  typeof BACKWARD_BUFFERS
+> = {
   name: "embeddingBackwardFlat",
   params: BACKWARD_PARAMS,
   buffers: BACKWARD_BUFFERS,
-  code: ({ storage, workgroupSize }: EmbeddingConstants) =>
+  code: ({ storage, workgroupSize }) =>
     wgsl`
     ${backwardBindings(storage)}
 
@@ -108,17 +114,21 @@ export const embeddingBackwardFlat = kernel({
         ${storeOrAdd("dTable[row * params.dModel + column]", "sum", true)}
       }
     }`,
-});
+};
 
 /**
  * `dTable += …` on a GPU: a workgroup sums 32 columns of a segment in 8 interleaved slices, so
  * that a token that fills the batch, as a padding or a separator does, is no long serial loop.
  */
-export const embeddingBackwardTiled = kernel({
+export const embeddingBackwardTiled: Kernel<
+  Pick<EmbeddingConstants, "storage">,
+  typeof BACKWARD_PARAMS,
+  typeof BACKWARD_BUFFERS
+> = {
   name: "embeddingBackwardTiled",
   params: BACKWARD_PARAMS,
   buffers: BACKWARD_BUFFERS,
-  code: ({ storage }: Pick<EmbeddingConstants, "storage">) =>
+  code: ({ storage }) =>
     wgsl`
     ${backwardBindings(storage)}
 
@@ -155,4 +165,4 @@ export const embeddingBackwardTiled = kernel({
         ${storeOrAdd("dTable[row * params.dModel + column]", "sum", true)}
       }
     }`,
-});
+};

@@ -13,7 +13,7 @@
  */
 import { type Activation, activationFunction, GATED_FUNCTION } from "./activation.wgsl.ts";
 import { storageBindings } from "./elementwise.wgsl.ts";
-import { type Access, type Kernel, kernel, paramsBinding } from "./kernel.ts";
+import { type Access, type Kernel, paramsBinding } from "./kernel.ts";
 import { type WeightConstants, weightFunctions, weightType } from "./packed.wgsl.ts";
 
 /** How `x` is normalized before it is multiplied. */
@@ -79,7 +79,7 @@ export function fusedKernel<Constants extends FusedConstants>(
   constants: Constants,
   { name, code }: { readonly name: string; readonly code: (constants: Constants) => string },
 ): Kernel<Constants, typeof FUSED_PARAMS> {
-  return kernel({ name, params: FUSED_PARAMS, buffers: fusedBuffers(constants), code });
+  return { name, params: FUSED_PARAMS, buffers: fusedBuffers(constants), code };
 }
 
 /** Declarations that both kernels begin with; `x`, gain and shift are read `width` at a time. */

@@ -11,7 +11,7 @@
  * Ba, Kiros & Hinton, "Layer Normalization", 2016. https://arxiv.org/abs/1607.06450
  */
 import { enableF16, storeOrAdd } from "./elementwise.wgsl.ts";
-import { kernel, paramsBinding, type Storage } from "./kernel.ts";
+import { type Kernel, paramsBinding, type Storage } from "./kernel.ts";
 import { type RowConstants, walkRows } from "./rows.wgsl.ts";
 import { wgsl } from "./wgsl.ts";
 
@@ -33,12 +33,24 @@ export interface LayerNormConstants extends RowConstants, LayerNormStorage {
   readonly bias: boolean;
 }
 
+const FORWARD_BUFFERS = {
+  x: "read",
+  weight: "read",
+  bias: "read",
+  y: "read_write",
+  moments: "read_write",
+} as const;
+
 /** `x` → `y`, and each row's `mean` and `rstd`; sums in f32 whatever the storage. */
-export const layerNormForward = kernel({
+export const layerNormForward: Kernel<
+  LayerNormConstants,
+  typeof FORWARD_PARAMS,
+  typeof FORWARD_BUFFERS
+> = {
   name: "layerNormForward",
   params: FORWARD_PARAMS,
-  buffers: { x: "read", weight: "read", bias: "read", y: "read_write", moments: "read_write" },
-  code: ({ storage, weightStorage, bias, ...constants }: LayerNormConstants) => {
+  buffers: FORWARD_BUFFERS,
+  code: ({ storage, weightStorage, bias, ...constants }) => {
     const walk = walkRows(constants);
     return wgsl`
     ${enableF16(storage === "f16" ? storage : weightStorage)}
@@ -78,19 +90,26 @@ export const layerNormForward = kernel({
       if (${walk.isFirstLane}) { moments[row] = vec2f(mean, r); }
     }`;
   },
-});
+};
+
+const BACKWARD_BUFFERS = {
+  x: "read",
+  weight: "read",
+  moments: "read",
+  dy: "read",
+  dx: "read_write",
+} as const;
 
 /** `dx`, from `dy`. */
-export const layerNormBackwardInput = kernel({
+export const layerNormBackwardInput: Kernel<
+  RowConstants & LayerNormStorage & { readonly accumulate: boolean },
+  typeof BACKWARD_PARAMS,
+  typeof BACKWARD_BUFFERS
+> = {
   name: "layerNormBackwardInput",
   params: BACKWARD_PARAMS,
-  buffers: { x: "read", weight: "read", moments: "read", dy: "read", dx: "read_write" },
-  code: ({
-    storage,
-    weightStorage,
-    accumulate,
-    ...constants
-  }: RowConstants & LayerNormStorage & { readonly accumulate: boolean }) => {
+  buffers: BACKWARD_BUFFERS,
+  code: ({ storage, weightStorage, accumulate, ...constants }) => {
     const walk = walkRows(constants);
     return wgsl`
     ${enableF16(storage === "f16" ? storage : weightStorage)}
@@ -130,20 +149,23 @@ export const layerNormBackwardInput = kernel({
       }
     }`;
   },
-});
+};
+
+const WEIGHT_BUFFERS = { x: "read", moments: "read", dy: "read", partial: "read_write" } as const;
 
 /** Sums of `dy · x̂` over chunks of rows, one lane a column; summed further by `sumChunks()`. */
-export const layerNormBackwardWeight = kernel({
-  name: "layerNormBackwardWeight",
-  params: WEIGHT_PARAMS,
-  buffers: { x: "read", moments: "read", dy: "read", partial: "read_write" },
-  code: ({
-    storage,
-    workgroupSize,
-  }: {
+export const layerNormBackwardWeight: Kernel<
+  {
     readonly storage: Storage;
     readonly workgroupSize: number;
-  }) =>
+  },
+  typeof WEIGHT_PARAMS,
+  typeof WEIGHT_BUFFERS
+> = {
+  name: "layerNormBackwardWeight",
+  params: WEIGHT_PARAMS,
+  buffers: WEIGHT_BUFFERS,
+  code: ({ storage, workgroupSize }) =>
     wgsl`
     ${enableF16(storage)}
     ${paramsBinding(WEIGHT_PARAMS)}
@@ -171,4 +193,4 @@ export const layerNormBackwardWeight = kernel({
       }
       partial[chunk * params.numColumns + column] = sum;
     }`,
-});
+};

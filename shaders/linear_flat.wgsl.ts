@@ -12,7 +12,7 @@
  * Indices are clamped rather than tested, so that the inner loop has no branches. Sums are in
  * ascending order of `k`, whatever the tile.
  */
-import { kernel } from "./kernel.ts";
+import { type Kernel } from "./kernel.ts";
 import {
   enableF16Of,
   placeOfTile,
@@ -44,11 +44,15 @@ export interface MatmulFlatConstants extends ProductConstants {
 }
 
 /** `c (+)= f(scale · a · b + bias) + residual`, one register tile a lane. */
-export const matmulFlat = kernel({
+export const matmulFlat: Kernel<
+  MatmulFlatConstants,
+  typeof PRODUCT_PARAMS,
+  typeof PRODUCT_BUFFERS
+> = {
   name: "matmulFlat",
   params: PRODUCT_PARAMS,
   buffers: PRODUCT_BUFFERS,
-  code: (constants: MatmulFlatConstants) => {
+  code: (constants) => {
     const { storage, parts, tileRows, tileColumns, step } = constants;
     const { workgroupSize, subgroupSize, widths } = constants;
     const a = loadsOfA(constants);
@@ -85,7 +89,7 @@ export const matmulFlat = kernel({
       ${storeTile(constants, sum)}
     }`;
   },
-});
+};
 
 /** How a step reads one operand: statements before the loop and inside, and each element then. */
 interface Loads {

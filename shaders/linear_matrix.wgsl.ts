@@ -12,7 +12,7 @@
  * Workgroups walk the tiles in groups of rows, column by column, so that those that run at a time
  * read the same parts of both operands.
  */
-import { kernel, paramsBinding } from "./kernel.ts";
+import { type Kernel, paramsBinding } from "./kernel.ts";
 import {
   loadFunction,
   loadOperand,
@@ -172,11 +172,15 @@ function placeInGrid(constants: MatmulMatrixConstants): string {
 }
 
 /** `c (+)= f(scale · a · b + bias) + residual` of halves, a tile a workgroup. */
-export const matmulMatrix = kernel({
+export const matmulMatrix: Kernel<
+  MatmulMatrixConstants,
+  typeof PRODUCT_PARAMS,
+  typeof PRODUCT_BUFFERS
+> = {
   name: "matmulMatrix",
   params: PRODUCT_PARAMS,
   buffers: PRODUCT_BUFFERS,
-  code: (constants: MatmulMatrixConstants) => {
+  code: (constants) => {
     const { matrix, stages, subgroupColumns, matrixRows, matrixColumns } = constants;
     const operands = [operandOf(constants, "a"), operandOf(constants, "b")];
     const isStaged = stages > 0;
@@ -209,4 +213,4 @@ export const matmulMatrix = kernel({
       ${writeResults(constants)}
     }`;
   },
-});
+};

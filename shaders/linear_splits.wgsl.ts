@@ -4,7 +4,7 @@
  *
  *     c (+)= f(scale · Σ_part sums[part] + bias) + residual
  */
-import { kernel, paramsBinding } from "./kernel.ts";
+import { type Kernel, paramsBinding } from "./kernel.ts";
 import { type LaneConstants, mainOfElements } from "./lanes.wgsl.ts";
 import {
   elementType,
@@ -41,11 +41,11 @@ const BUFFERS = {
 } as const;
 
 /** One element, or vector, of `c` at a time. */
-export const addSplits = kernel({
+export const addSplits: Kernel<AddSplitsConstants, typeof PARAMS, typeof BUFFERS> = {
   name: "addSplits",
   params: PARAMS,
   buffers: BUFFERS,
-  code: ({ storage, width, ...constants }: AddSplitsConstants) => {
+  code: ({ storage, width, ...constants }) => {
     const type = (name: "bias" | "residual" | "c") => elementType(storage[name], width);
     const sum = elementType("f32", width);
     return wgsl`
@@ -70,4 +70,4 @@ export const addSplits = kernel({
         finish((m * params.cStride + column) / ${width}u, column / ${width}u, sum);`,
     )}`;
   },
-});
+};

@@ -10,7 +10,7 @@
  * Indices are clamped rather than tested; what lies beyond the depth counts as zero in both
  * operands, and what lies beyond rows and columns is computed, but not stored.
  */
-import { kernel } from "./kernel.ts";
+import { type Kernel } from "./kernel.ts";
 import {
   enableF16Of,
   placeOfTile,
@@ -77,11 +77,15 @@ interface Staging {
 }
 
 /** `c (+)= f(scale · a · b + bias) + residual`, a tile of outputs a workgroup. */
-export const matmulTiled = kernel({
+export const matmulTiled: Kernel<
+  MatmulTiledConstants,
+  typeof PRODUCT_PARAMS,
+  typeof PRODUCT_BUFFERS
+> = {
   name: "matmulTiled",
   params: PRODUCT_PARAMS,
   buffers: PRODUCT_BUFFERS,
-  code: (constants: MatmulTiledConstants) => {
+  code: (constants) => {
     const { layout, storage, parts, tileRows, tileColumns, tileDepth } = constants;
     const { laneRows, laneColumns, prefetch, widths } = constants;
     const lanes = tiledLanes(constants);
@@ -153,7 +157,7 @@ export const matmulTiled = kernel({
       ${each(laneRows, (r) => each(vectors, (j) => `storeFour(part, row + 4u * (laneRow + ${(r >> 2) * lanesDown}u) + ${r % 4}u, column + 4u * (laneColumn + ${j * lanesAcross}u), sum${r}x${j});`))}
     }`;
   },
-});
+};
 
 /** Multiplies what is staged for term `k + term`. */
 function multiply(constants: MatmulTiledConstants, term: number): string {

@@ -4,7 +4,7 @@
  *     y[t] = table[ids[t]]
  */
 import { enableF16 } from "./elementwise.wgsl.ts";
-import { kernel, paramsBinding, type Storage } from "./kernel.ts";
+import { type Kernel, paramsBinding, type Storage } from "./kernel.ts";
 import {
   elementOf,
   loadRun,
@@ -30,15 +30,17 @@ export interface PackedEmbeddingConstants extends WeightConstants {
   readonly workgroupSize: number;
 }
 
+const BUFFERS = { table: "read", ids: "read", y: "read_write" } as const;
+
 /**
  * `y`, a workgroup a token; an id beyond the vocabulary reads its last row. The table bound holds
  * rows `[rowBegin, rowEnd)`; tokens of other rows are left to other dispatches.
  */
-export const packedEmbedding = kernel({
+export const packedEmbedding: Kernel<PackedEmbeddingConstants, typeof PARAMS, typeof BUFFERS> = {
   name: "packedEmbedding",
   params: PARAMS,
-  buffers: { table: "read", ids: "read", y: "read_write" },
-  code: ({ storage, ...constants }: PackedEmbeddingConstants) =>
+  buffers: BUFFERS,
+  code: ({ storage, ...constants }) =>
     wgsl`
     ${enableF16(storage)}
     ${paramsBinding(PARAMS)}
@@ -66,4 +68,4 @@ export const packedEmbedding = kernel({
         ${each(RUN, (i) => `if (column + ${i}u < params.dModel) { y[token * params.dModel + column + ${i}u] = ${storage}(${elementOf("w", i)}); }`)}
       }
     }`,
-});
+};

@@ -5,7 +5,7 @@
  * the same for every row. Layout and contract are those of `packed_matmul_flat.wgsl.ts`. Of each
  * row, 16 lanes share 8 outputs: lane l takes the rows l, l + 16, … of the weight.
  */
-import { kernel } from "./kernel.ts";
+import { type Kernel } from "./kernel.ts";
 import { MATMUL_BUFFERS, MATMUL_PARAMS } from "./linear_flat.wgsl.ts";
 import { loadRun, RUN } from "./packed.wgsl.ts";
 import {
@@ -57,11 +57,15 @@ function treeSum(count: number, { lanes, stride }: { lanes: number; stride: numb
 }
 
 /** `c (+)= a · w (+ bias)` of up to 2 rows a workgroup. */
-export const packedFewRowsNn = kernel({
+export const packedFewRowsNn: Kernel<
+  PackedFewRowsConstants,
+  typeof MATMUL_PARAMS,
+  typeof MATMUL_BUFFERS
+> = {
   name: "packedFewRowsNn",
   params: MATMUL_PARAMS,
   buffers: MATMUL_BUFFERS,
-  code: (constants: PackedFewRowsConstants) => {
+  code: (constants) => {
     const { tileRows } = constants;
     const runs = LANES / NN_SLICES;
     return wgsl`
@@ -104,4 +108,4 @@ export const packedFewRowsNn = kernel({
       }
     }`;
   },
-});
+};

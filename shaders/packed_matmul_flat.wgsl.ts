@@ -9,7 +9,7 @@
  * same bits alone and in any batch. Windows of columns (`aBegin`, `cBegin`) let a weight be
  * multiplied in parts.
  */
-import { kernel, paramsBinding } from "./kernel.ts";
+import { type Kernel, paramsBinding } from "./kernel.ts";
 import { MATMUL_BUFFERS, MATMUL_PARAMS } from "./linear_flat.wgsl.ts";
 import {
   elementOf,
@@ -98,11 +98,15 @@ function storeColumn(
 }
 
 /** `c (+)= a · wᵀ (+ bias)`: a lane owns `tileRows` × `tileColumns` outputs. */
-export const packedMatmulNtFlat = kernel({
+export const packedMatmulNtFlat: Kernel<
+  PackedMatmulFlatConstants & { readonly tileColumns: number },
+  typeof MATMUL_PARAMS,
+  typeof MATMUL_BUFFERS
+> = {
   name: "packedMatmulNtFlat",
   params: MATMUL_PARAMS,
   buffers: MATMUL_BUFFERS,
-  code: (constants: PackedMatmulFlatConstants & { readonly tileColumns: number }) => {
+  code: (constants) => {
     const { alignment, tileRows, tileColumns, subgroupSize } = constants;
     const shared = subgroupSize > 0;
     const ragged = alignment < RUN;
@@ -152,14 +156,18 @@ export const packedMatmulNtFlat = kernel({
       ${each(tileColumns, (j) => storeColumn(constants, j, (r) => `sum${r}x${j}`))}
     }`;
   },
-});
+};
 
 /** `c (+)= a · w (+ bias)`: a lane owns `tileRows` × 8 outputs, one run of every row of `w`. */
-export const packedMatmulNnFlat = kernel({
+export const packedMatmulNnFlat: Kernel<
+  PackedMatmulFlatConstants,
+  typeof MATMUL_PARAMS,
+  typeof MATMUL_BUFFERS
+> = {
   name: "packedMatmulNnFlat",
   params: MATMUL_PARAMS,
   buffers: MATMUL_BUFFERS,
-  code: (constants: PackedMatmulFlatConstants) => {
+  code: (constants) => {
     const { tileRows, subgroupSize } = constants;
     const shared = subgroupSize > 0;
     const loads = shared ? Math.ceil(tileRows / subgroupSize) : tileRows;
@@ -186,4 +194,4 @@ export const packedMatmulNnFlat = kernel({
       ${each(RUN, (i) => storeColumn(constants, i, (r) => elementOf(`sum${r}x`, i)))}
     }`;
   },
-});
+};

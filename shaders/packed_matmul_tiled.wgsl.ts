@@ -8,7 +8,7 @@
  * permuted by their index, so that lanes that store a column do not meet in one bank. A barrier
  * stands before the tiles are read and another before they are overwritten.
  */
-import { kernel } from "./kernel.ts";
+import { type Kernel } from "./kernel.ts";
 import { MATMUL_BUFFERS, MATMUL_PARAMS } from "./linear_flat.wgsl.ts";
 import { loadRun, maskRun, RUN } from "./packed.wgsl.ts";
 import {
@@ -63,11 +63,15 @@ function stageNn(constants: PackedMatmulConstants): string {
 }
 
 /** `c (+)= a · wᵀ (+ bias)` or `c (+)= a · w (+ bias)`, 64 × 64 outputs a workgroup of 256. */
-export const packedMatmulTiled = kernel({
+export const packedMatmulTiled: Kernel<
+  PackedTiledConstants,
+  typeof MATMUL_PARAMS,
+  typeof MATMUL_BUFFERS
+> = {
   name: "packedMatmulTiled",
   params: MATMUL_PARAMS,
   buffers: MATMUL_BUFFERS,
-  code: (constants: PackedTiledConstants) => wgsl`
+  code: (constants) => wgsl`
     ${packedMatmulBindings(constants)}
 
     var<workgroup> tileA: array<vec4f, ${DEPTH * QUADS}>;  // [depth, rows / 4], permuted
@@ -123,4 +127,4 @@ export const packedMatmulTiled = kernel({
         }
       }
     }`,
-});
+};

@@ -6,7 +6,7 @@
  * One lane a pair; the dot product adds in ascending order. So do matrix products, except that of
  * up to 8 rows in the tiled variant, which adds as a tree: its logits may round differently.
  */
-import { kernel, paramsBinding } from "./kernel.ts";
+import { type Kernel, paramsBinding } from "./kernel.ts";
 import {
   elementOf,
   loadRun,
@@ -27,19 +27,25 @@ const PARAMS = {
   tokenEnd: "u32",
 } as const;
 
+const BUFFERS = {
+  x: "read",
+  weight: "read",
+  statistics: "read",
+  rows: "read",
+  tokens: "read",
+  y: "read_write",
+} as const;
+
 /** Pairs beyond the rows or the vocabulary are clamped; they are padding. Tokens outside `[tokenBegin, tokenEnd)` are left to other dispatches. */
-export const pairLogProbabilities = kernel({
+export const pairLogProbabilities: Kernel<
+  WeightConstants & { readonly workgroupSize: number },
+  typeof PARAMS,
+  typeof BUFFERS
+> = {
   name: "pairLogProbabilities",
   params: PARAMS,
-  buffers: {
-    x: "read",
-    weight: "read",
-    statistics: "read",
-    rows: "read",
-    tokens: "read",
-    y: "read_write",
-  },
-  code: ({ workgroupSize, ...constants }: WeightConstants & { readonly workgroupSize: number }) =>
+  buffers: BUFFERS,
+  code: ({ workgroupSize, ...constants }) =>
     wgsl`
     ${paramsBinding(PARAMS)}
     @group(0) @binding(1) var<storage, read> x: array<f32>;             // [numRows, dModel]
@@ -74,4 +80,4 @@ export const pairLogProbabilities = kernel({
       }
       y[j] = logit - (statistics[row].x + log(statistics[row].y));
     }`,
-});
+};

@@ -9,7 +9,7 @@
  * https://arxiv.org/abs/1910.07467
  */
 import { enableF16, storeOrAdd } from "./elementwise.wgsl.ts";
-import { kernel, paramsBinding, type Storage } from "./kernel.ts";
+import { type Kernel, paramsBinding, type Storage } from "./kernel.ts";
 import { type RowConstants, walkRows } from "./rows.wgsl.ts";
 import { wgsl } from "./wgsl.ts";
 
@@ -25,12 +25,18 @@ export interface RmsNormStorage {
   readonly weightStorage: Storage;
 }
 
+const FORWARD_BUFFERS = { x: "read", weight: "read", y: "read_write", rstd: "read_write" } as const;
+
 /** `x` → `y` and `rstd`; sums in f32 whatever the storage. */
-export const rmsNormForward = kernel({
+export const rmsNormForward: Kernel<
+  RowConstants & RmsNormStorage,
+  typeof FORWARD_PARAMS,
+  typeof FORWARD_BUFFERS
+> = {
   name: "rmsNormForward",
   params: FORWARD_PARAMS,
-  buffers: { x: "read", weight: "read", y: "read_write", rstd: "read_write" },
-  code: ({ storage, weightStorage, ...constants }: RowConstants & RmsNormStorage) => {
+  buffers: FORWARD_BUFFERS,
+  code: ({ storage, weightStorage, ...constants }) => {
     const walk = walkRows(constants);
     return wgsl`
     ${enableF16(storage === "f16" ? storage : weightStorage)}
@@ -63,19 +69,26 @@ export const rmsNormForward = kernel({
       if (${walk.isFirstLane}) { rstd[row] = r; }
     }`;
   },
-});
+};
+
+const BACKWARD_BUFFERS = {
+  x: "read",
+  weight: "read",
+  rstd: "read",
+  dy: "read",
+  dx: "read_write",
+} as const;
 
 /** `dx`, from `dy`. */
-export const rmsNormBackwardInput = kernel({
+export const rmsNormBackwardInput: Kernel<
+  RowConstants & RmsNormStorage & { readonly accumulate: boolean },
+  typeof BACKWARD_PARAMS,
+  typeof BACKWARD_BUFFERS
+> = {
   name: "rmsNormBackwardInput",
   params: BACKWARD_PARAMS,
-  buffers: { x: "read", weight: "read", rstd: "read", dy: "read", dx: "read_write" },
-  code: ({
-    storage,
-    weightStorage,
-    accumulate,
-    ...constants
-  }: RowConstants & RmsNormStorage & { readonly accumulate: boolean }) => {
+  buffers: BACKWARD_BUFFERS,
+  code: ({ storage, weightStorage, accumulate, ...constants }) => {
     const walk = walkRows(constants);
     return wgsl`
     ${enableF16(storage === "f16" ? storage : weightStorage)}
@@ -109,20 +122,23 @@ export const rmsNormBackwardInput = kernel({
       }
     }`;
   },
-});
+};
+
+const WEIGHT_BUFFERS = { x: "read", rstd: "read", dy: "read", partial: "read_write" } as const;
 
 /** Sums of `dy · x̂` over chunks of rows, one lane a column; summed further by `sumChunks()`. */
-export const rmsNormBackwardWeight = kernel({
-  name: "rmsNormBackwardWeight",
-  params: WEIGHT_PARAMS,
-  buffers: { x: "read", rstd: "read", dy: "read", partial: "read_write" },
-  code: ({
-    storage,
-    workgroupSize,
-  }: {
+export const rmsNormBackwardWeight: Kernel<
+  {
     readonly storage: Storage;
     readonly workgroupSize: number;
-  }) =>
+  },
+  typeof WEIGHT_PARAMS,
+  typeof WEIGHT_BUFFERS
+> = {
+  name: "rmsNormBackwardWeight",
+  params: WEIGHT_PARAMS,
+  buffers: WEIGHT_BUFFERS,
+  code: ({ storage, workgroupSize }) =>
     wgsl`
     ${enableF16(storage)}
     ${paramsBinding(WEIGHT_PARAMS)}
@@ -150,4 +166,4 @@ export const rmsNormBackwardWeight = kernel({
       }
       partial[chunk * params.numColumns + column] = sum;
     }`,
-});
+};

@@ -9,7 +9,7 @@
  * can leave the work out; chains begin apart, so none can be merged.
  */
 import { enableF16 } from "./elementwise.wgsl.ts";
-import { kernel, paramsBinding, type Storage } from "./kernel.ts";
+import { type Kernel, paramsBinding, type Storage } from "./kernel.ts";
 import { type LaneConstants, mainOfElements } from "./lanes.wgsl.ts";
 import {
   enableMatrices,
@@ -26,19 +26,21 @@ import { each, wgsl } from "./wgsl.ts";
 
 const COPY_PARAMS = { length: "u32" } as const;
 
+const COPY_BUFFERS = { x: "read", y: "read_write" } as const;
+
 /** `y = x`; `length` counts vectors of four. */
-export const rooflineCopy = kernel({
+export const rooflineCopy: Kernel<LaneConstants, typeof COPY_PARAMS, typeof COPY_BUFFERS> = {
   name: "rooflineCopy",
   params: COPY_PARAMS,
-  buffers: { x: "read", y: "read_write" },
-  code: (constants: LaneConstants) =>
+  buffers: COPY_BUFFERS,
+  code: (constants) =>
     wgsl`
     ${paramsBinding(COPY_PARAMS)}
     @group(0) @binding(1) var<storage, read> x: array<vec4f>;
     @group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
 
     ${mainOfElements(constants, "params.length", "y[i] = x[i];")}`,
-});
+};
 
 /** Constants of {@linkcode rooflineFma}. */
 export interface FmaConstants {
@@ -55,12 +57,14 @@ export const FMA_UNROLL = 8;
 
 const FMA_PARAMS = { iterations: "u32", factor: "f32", term: "f32" } as const;
 
+const FMA_BUFFERS = { y: "read_write" } as const;
+
 /** Chains of fused multiply-adds; each lane stores the sum of its own. */
-export const rooflineFma = kernel({
+export const rooflineFma: Kernel<FmaConstants, typeof FMA_PARAMS, typeof FMA_BUFFERS> = {
   name: "rooflineFma",
   params: FMA_PARAMS,
-  buffers: { y: "read_write" },
-  code: ({ storage, width, chains, workgroupSize }: FmaConstants) => {
+  buffers: FMA_BUFFERS,
+  code: ({ storage, width, chains, workgroupSize }) => {
     const type = width === 1 ? storage : `vec${width}<${storage}>`;
     const elements = (value: string) =>
       width === 1 ? value : Array.from("xyzw".slice(0, width), (e) => `${value}.${e}`).join(" + ");
@@ -87,7 +91,7 @@ export const rooflineFma = kernel({
       if (i < arrayLength(&y)) { y[i] = f32(${elements("sum")}); }
     }`;
   },
-});
+};
 
 /** Constants of {@linkcode rooflineMatrix}. */
 export interface MatrixPeakConstants {
@@ -101,12 +105,18 @@ const MATRIX_PARAMS = { iterations: "u32" } as const;
 const OPERANDS: MatrixMemory = { name: "operands", type: "f16", roles: ["left", "right"] };
 const SUMS: MatrixMemory = { name: "sums", type: "f32", roles: ["result"] };
 
+const MATRIX_BUFFERS = { operands: "read", sums: "read_write" } as const;
+
 /** Chains of products of subgroup matrices; each subgroup stores its results, for which there is room. */
-export const rooflineMatrix = kernel({
+export const rooflineMatrix: Kernel<
+  MatrixPeakConstants,
+  typeof MATRIX_PARAMS,
+  typeof MATRIX_BUFFERS
+> = {
   name: "rooflineMatrix",
   params: MATRIX_PARAMS,
-  buffers: { operands: "read", sums: "read_write" },
-  code: ({ shape, chains, numSubgroups }: MatrixPeakConstants) => {
+  buffers: MATRIX_BUFFERS,
+  code: ({ shape, chains, numSubgroups }) => {
     const { m, n, k, subgroupSize } = shape;
     const left = (c: number) =>
       loadMatrix(shape, "left", { memory: OPERANDS, offset: `${c * m * k}u`, stride: `${k}u` });
@@ -144,4 +154,4 @@ export const rooflineMatrix = kernel({
       ${each(chains, store)}
     }`;
   },
-});
+};

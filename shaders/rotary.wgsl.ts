@@ -11,7 +11,7 @@
  * Su et al., "RoFormer", 2021. https://arxiv.org/abs/2104.09864
  */
 import { enableF16, storeOrAdd } from "./elementwise.wgsl.ts";
-import { kernel, paramsBinding, type Storage } from "./kernel.ts";
+import { type Kernel, paramsBinding, type Storage } from "./kernel.ts";
 import { type LaneConstants, mainOfElements } from "./lanes.wgsl.ts";
 import { wgsl } from "./wgsl.ts";
 
@@ -29,12 +29,14 @@ export interface RotaryConstants extends LaneConstants {
 
 const PARAMS = { numPairs: "u32", rowPairs: "u32", headPairs: "u32", maxSeqLen: "u32" } as const;
 
+const BUFFERS = { x: "read", table: "read", positions: "read", y: "read_write" } as const;
+
 /** `y = rotate(x)`, a pair `i` at a time; `rowPairs` and `headPairs` are pairs of a token and of a head. */
-export const rotaryKernel = kernel({
+export const rotaryKernel: Kernel<RotaryConstants, typeof PARAMS, typeof BUFFERS> = {
   name: "rotary",
   params: PARAMS,
-  buffers: { x: "read", table: "read", positions: "read", y: "read_write" },
-  code: ({ layout, storage, inverse, accumulate, ...lanes }: RotaryConstants) =>
+  buffers: BUFFERS,
+  code: ({ layout, storage, inverse, accumulate, ...lanes }) =>
     wgsl`
     ${enableF16(storage)}
     ${paramsBinding(PARAMS)}
@@ -57,4 +59,4 @@ export const rotaryKernel = kernel({
         ${storeOrAdd("y[first]", "a * cosine - b * sine", accumulate, storage)}
         ${storeOrAdd("y[second]", "b * cosine + a * sine", accumulate, storage)}`,
     )}`,
-});
+};

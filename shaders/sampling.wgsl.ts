@@ -15,7 +15,7 @@
  * https://arxiv.org/abs/1909.05858, for the penalty; Nguyen et al., "Turning Up the Heat", 2025,
  * https://arxiv.org/abs/2407.01082, for min-p.
  */
-import { kernel, paramsBinding } from "./kernel.ts";
+import { type Kernel, paramsBinding } from "./kernel.ts";
 import { PHILOX } from "./philox.wgsl.ts";
 import { NO_TOKEN } from "./sampling_advance.wgsl.ts";
 import { lanesPerRow, type SharedRowConstants, shareRows } from "./sampling_lanes.wgsl.ts";
@@ -161,21 +161,23 @@ const SEARCHES = `
       return min(id, params.vocabSize - 1u);
     }`;
 
+const BUFFERS = {
+  logits: "read",
+  seen: "read",
+  settings: "read",
+  steps: "read",
+  finished: "read",
+  candidates: "read_write",
+  tokens: "read_write",
+  logProbabilities: "read_write",
+} as const;
+
 /** Chosen tokens and their log-probabilities; finished rows have none. */
-export const sampleKernel = kernel({
+export const sampleKernel: Kernel<SharedRowConstants, typeof PARAMS, typeof BUFFERS> = {
   name: "sampleTokens",
   params: PARAMS,
-  buffers: {
-    logits: "read",
-    seen: "read",
-    settings: "read",
-    steps: "read",
-    finished: "read",
-    candidates: "read_write",
-    tokens: "read_write",
-    logProbabilities: "read_write",
-  },
-  code: (constants: SharedRowConstants) => {
+  buffers: BUFFERS,
+  code: (constants) => {
     const shared = shareRows(constants);
     return wgsl`
     ${shared.directives}
@@ -272,4 +274,4 @@ export const sampleKernel = kernel({
       }
     }`;
   },
-});
+};

@@ -4,7 +4,7 @@
  * Two kernels, since together they would bind more buffers than every device has. A lane a row; a
  * finished row stays as it is in every bit, but for its place, which says that it has none.
  */
-import { kernel, paramsBinding } from "./kernel.ts";
+import { type Kernel, paramsBinding } from "./kernel.ts";
 import { wgsl } from "./wgsl.ts";
 
 /** Place of a row that has finished: nothing of it is to be stored or read. */
@@ -18,21 +18,27 @@ export const FINISHED = { byEndToken: 1, byCapacity: 2 } as const;
 
 const HISTORY_PARAMS = { numRows: "u32", vocabSize: "u32", capacity: "u32" } as const;
 
+const HISTORY_BUFFERS = {
+  sampled: "read",
+  sampledLogProbabilities: "read",
+  endTokens: "read",
+  steps: "read_write",
+  finished: "read_write",
+  seen: "read_write",
+  history: "read_write",
+  logProbabilities: "read_write",
+} as const;
+
 /** Appends tokens to the history and to what was seen; finishes rows. */
-export const advanceHistory = kernel({
+export const advanceHistory: Kernel<
+  { readonly workgroupSize: number },
+  typeof HISTORY_PARAMS,
+  typeof HISTORY_BUFFERS
+> = {
   name: "advanceHistory",
   params: HISTORY_PARAMS,
-  buffers: {
-    sampled: "read",
-    sampledLogProbabilities: "read",
-    endTokens: "read",
-    steps: "read_write",
-    finished: "read_write",
-    seen: "read_write",
-    history: "read_write",
-    logProbabilities: "read_write",
-  },
-  code: ({ workgroupSize }: { readonly workgroupSize: number }) =>
+  buffers: HISTORY_BUFFERS,
+  code: ({ workgroupSize }) =>
     wgsl`
     ${paramsBinding(HISTORY_PARAMS)}
     @group(0) @binding(1) var<storage, read> sampled: array<u32>;                   // [numRows]
@@ -64,23 +70,29 @@ export const advanceHistory = kernel({
         if (endTokens[i] == token) { finished[row] = ${FINISHED.byEndToken}u; }
       }
     }`,
-});
+};
 
 const INPUT_PARAMS = { numRows: "u32", capacity: "u32", window: "u32" } as const;
 
+const INPUT_BUFFERS = {
+  sampled: "read",
+  finished: "read_write",
+  tokens: "read_write",
+  places: "read_write",
+  positions: "read_write",
+  starts: "read_write",
+} as const;
+
 /** Token, place, position and first visible place of each row's next step; finishes rows without a place for it. */
-export const advanceInputs = kernel({
+export const advanceInputs: Kernel<
+  { readonly workgroupSize: number },
+  typeof INPUT_PARAMS,
+  typeof INPUT_BUFFERS
+> = {
   name: "advanceInputs",
   params: INPUT_PARAMS,
-  buffers: {
-    sampled: "read",
-    finished: "read_write",
-    tokens: "read_write",
-    places: "read_write",
-    positions: "read_write",
-    starts: "read_write",
-  },
-  code: ({ workgroupSize }: { readonly workgroupSize: number }) =>
+  buffers: INPUT_BUFFERS,
+  code: ({ workgroupSize }) =>
     wgsl`
     ${paramsBinding(INPUT_PARAMS)}
     @group(0) @binding(1) var<storage, read> sampled: array<u32>;           // [numRows]
@@ -109,4 +121,4 @@ export const advanceInputs = kernel({
       if (finished[row] == 0u) { finished[row] = ${FINISHED.byCapacity}u; }
       places[row] = ${NO_PLACE}u;
     }`,
-});
+};

@@ -5,7 +5,7 @@ import {
   storageBindings,
   storeOrAdd,
 } from "./elementwise.wgsl.ts";
-import { kernel, paramsBinding } from "./kernel.ts";
+import { type Kernel, paramsBinding } from "./kernel.ts";
 import { mainOfElements } from "./lanes.wgsl.ts";
 import { wgsl } from "./wgsl.ts";
 
@@ -13,11 +13,11 @@ const PARAMS = { length: "u32", factor: "f32" } as const;
 const BUFFERS = { x: "read", y: "read_write" } as const;
 
 /** Multiplies by a number; computed in f32. */
-export const scaleKernel = kernel({
+export const scaleKernel: Kernel<ElementwiseConstants, typeof PARAMS, typeof BUFFERS> = {
   name: "scale",
   params: PARAMS,
   buffers: BUFFERS,
-  code: (constants: ElementwiseConstants) => wgsl`
+  code: (constants) => wgsl`
     ${enableF16(constants.storage)}
     alias T = ${constants.storage};
     ${paramsBinding(PARAMS)}
@@ -28,4 +28,4 @@ export const scaleKernel = kernel({
       "params.length",
       storeOrAdd("y[i]", "params.factor * f32(x[i])", constants.accumulate, constants.storage),
     )}`,
-});
+};

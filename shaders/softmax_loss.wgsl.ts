@@ -9,7 +9,7 @@
  * Columns from `numClasses` on are padding: they take no part, and their gradient is zero.
  */
 import { storeOrAdd } from "./elementwise.wgsl.ts";
-import { kernel, paramsBinding } from "./kernel.ts";
+import { type Kernel, paramsBinding } from "./kernel.ts";
 import { workgroupMax, workgroupSum } from "./reduce.wgsl.ts";
 import { wgsl } from "./wgsl.ts";
 
@@ -22,12 +22,23 @@ export interface SoftmaxLossConstants {
   readonly workgroupSize: number;
 }
 
+const FORWARD_BUFFERS = {
+  logits: "read",
+  targets: "read",
+  nll: "read_write",
+  lse: "read_write",
+} as const;
+
 /** Loss of every row, and what the gradient needs of it. */
-export const softmaxLossForward = kernel({
+export const softmaxLossForward: Kernel<
+  SoftmaxLossConstants,
+  typeof PARAMS,
+  typeof FORWARD_BUFFERS
+> = {
   name: "softmaxLossForward",
   params: PARAMS,
-  buffers: { logits: "read", targets: "read", nll: "read_write", lse: "read_write" },
-  code: ({ tiled, workgroupSize }: SoftmaxLossConstants) =>
+  buffers: FORWARD_BUFFERS,
+  code: ({ tiled, workgroupSize }) =>
     wgsl`
     ${paramsBinding(PARAMS)}
     @group(0) @binding(1) var<storage, read> logits: array<f32>;       // [numRows, stride]
@@ -79,14 +90,26 @@ export const softmaxLossForward = kernel({
       lse[row] = sum;
       nll[row] = sum - clamp(own, -params.limit, params.limit);
     }`,
-});
+};
+
+const BACKWARD_BUFFERS = {
+  logits: "read",
+  targets: "read",
+  lse: "read",
+  dNll: "read",
+  dLogits: "read_write",
+} as const;
 
 /** Gradient of the loss with respect to the logits; a workgroup a row. */
-export const softmaxLossBackward = kernel({
+export const softmaxLossBackward: Kernel<
+  { workgroupSize: number; accumulate: boolean },
+  typeof PARAMS,
+  typeof BACKWARD_BUFFERS
+> = {
   name: "softmaxLossBackward",
   params: PARAMS,
-  buffers: { logits: "read", targets: "read", lse: "read", dNll: "read", dLogits: "read_write" },
-  code: ({ workgroupSize, accumulate }: { workgroupSize: number; accumulate: boolean }) =>
+  buffers: BACKWARD_BUFFERS,
+  code: ({ workgroupSize, accumulate }) =>
     wgsl`
     ${paramsBinding(PARAMS)}
     @group(0) @binding(1) var<storage, read> logits: array<f32>;           // [numRows, stride]
@@ -114,4 +137,4 @@ export const softmaxLossBackward = kernel({
         ${storeOrAdd("dLogits[i]", "d", accumulate)}
       }
     }`,
-});
+};

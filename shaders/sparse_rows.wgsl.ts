@@ -7,7 +7,7 @@
  * Backward walks the entries sorted by column, so that one owner sums each row of the table, in the
  * order of the rows, without atomics. Elements are vectors of 4 where widths allow.
  */
-import { kernel, paramsBinding } from "./kernel.ts";
+import { type Kernel, paramsBinding } from "./kernel.ts";
 import { wgsl } from "./wgsl.ts";
 
 /** Lanes side by side, and slices of the entries, of a workgroup of the backward kernel on GPUs. */
@@ -35,12 +35,24 @@ export interface SparseRowsConstants {
 
 const FORWARD_PARAMS = { numRows: "u32", numFeatures: "u32", width: "u32" } as const;
 
+const FORWARD_BUFFERS = {
+  table: "read",
+  starts: "read",
+  columns: "read",
+  values: "read",
+  y: "read_write",
+} as const;
+
 /** `y`, a workgroup a row; `width` counts elements. */
-export const sparseRowsForward = kernel({
+export const sparseRowsForward: Kernel<
+  SparseRowsConstants,
+  typeof FORWARD_PARAMS,
+  typeof FORWARD_BUFFERS
+> = {
   name: "sparseRowsForward",
   params: FORWARD_PARAMS,
-  buffers: { table: "read", starts: "read", columns: "read", values: "read", y: "read_write" },
-  code: ({ element, workgroupSize, perLane }: SparseRowsConstants) =>
+  buffers: FORWARD_BUFFERS,
+  code: ({ element, workgroupSize, perLane }) =>
     wgsl`
     alias T = ${element};
     ${paramsBinding(FORWARD_PARAMS)}
@@ -71,7 +83,7 @@ export const sparseRowsForward = kernel({
         ${unrolled(perLane, (u) => `if (i${u} < params.width) { y[row * params.width + i${u}] = sum${u}; }`)}
       }
     }`,
-});
+};
 
 const BACKWARD_PARAMS = { numFeatures: "u32", width: "u32" } as const;
 
@@ -92,11 +104,15 @@ const backwardBindings = (element: string) => `alias T = ${element};
     @group(0) @binding(5) var<storage, read_write> dTable: array<T>;   // [numFeatures, width]`;
 
 /** `dTable += …` without barriers: a workgroup a column and `workgroupSize · perLane` elements. */
-export const sparseRowsBackwardFlat = kernel({
+export const sparseRowsBackwardFlat: Kernel<
+  SparseRowsConstants,
+  typeof BACKWARD_PARAMS,
+  typeof BACKWARD_BUFFERS
+> = {
   name: "sparseRowsBackwardFlat",
   params: BACKWARD_PARAMS,
   buffers: BACKWARD_BUFFERS,
-  code: ({ element, workgroupSize, perLane }: SparseRowsConstants) =>
+  code: ({ element, workgroupSize, perLane }) =>
     wgsl`
     ${backwardBindings(element)}
 
@@ -124,14 +140,18 @@ export const sparseRowsBackwardFlat = kernel({
       let base = feature * params.width;
       ${unrolled(perLane, (u) => `if (i${u} < params.width) { dTable[base + i${u}] += sum${u}; }`)}
     }`,
-});
+};
 
 /** `dTable += …` on a GPU: a workgroup sums 32 elements of a column in 8 interleaved slices. */
-export const sparseRowsBackwardTiled = kernel({
+export const sparseRowsBackwardTiled: Kernel<
+  Pick<SparseRowsConstants, "element">,
+  typeof BACKWARD_PARAMS,
+  typeof BACKWARD_BUFFERS
+> = {
   name: "sparseRowsBackwardTiled",
   params: BACKWARD_PARAMS,
   buffers: BACKWARD_BUFFERS,
-  code: ({ element }: Pick<SparseRowsConstants, "element">) =>
+  code: ({ element }) =>
     wgsl`
     ${backwardBindings(element)}
     var<workgroup> sums: array<T, ${SPARSE_COLUMNS * SPARSE_SLICES}>;  // [slices, columns]
@@ -164,4 +184,4 @@ export const sparseRowsBackwardTiled = kernel({
         dTable[feature * params.width + i] += sum;
       }
     }`,
-});
+};

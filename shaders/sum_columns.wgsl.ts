@@ -7,7 +7,7 @@
  * One lane a column, so that neighboring lanes read neighboring elements.
  */
 import { enableF16, storeOrAdd } from "./elementwise.wgsl.ts";
-import { kernel, paramsBinding, type Storage } from "./kernel.ts";
+import { type Kernel, paramsBinding, type Storage } from "./kernel.ts";
 import { wgsl } from "./wgsl.ts";
 
 const PARAMS = { numRows: "u32", numColumns: "u32", chunkRows: "u32" } as const;
@@ -22,12 +22,14 @@ export interface SumColumnsConstants {
   readonly workgroupSize: number;
 }
 
+const BUFFERS = { x: "read", y: "read_write" } as const;
+
 /** `[numRows, numColumns]` → `[⌈numRows / chunkRows⌉, numColumns]`; one chunk adds into `y`. */
-export const sumColumnsOfChunks = kernel({
+export const sumColumnsOfChunks: Kernel<SumColumnsConstants, typeof PARAMS, typeof BUFFERS> = {
   name: "sumColumns",
   params: PARAMS,
-  buffers: { x: "read", y: "read_write" },
-  code: ({ storage, sumStorage, accumulate, workgroupSize }: SumColumnsConstants) =>
+  buffers: BUFFERS,
+  code: ({ storage, sumStorage, accumulate, workgroupSize }) =>
     wgsl`
     ${enableF16(storage === "f16" ? storage : sumStorage)}
     ${paramsBinding(PARAMS)}
@@ -52,4 +54,4 @@ export const sumColumnsOfChunks = kernel({
       }
       ${storeOrAdd("y[chunk * params.numColumns + column]", "sum", accumulate, sumStorage)}
     }`,
-});
+};

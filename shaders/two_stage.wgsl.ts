@@ -18,7 +18,7 @@
  * Labor Sequence Data", 2022, section 3.2. https://arxiv.org/abs/2202.08370
  */
 import { storeOrAdd } from "./elementwise.wgsl.ts";
-import { kernel, paramsBinding } from "./kernel.ts";
+import { type Kernel, paramsBinding } from "./kernel.ts";
 import { workgroupMax } from "./reduce.wgsl.ts";
 import { type RowConstants, walkRows } from "./rows.wgsl.ts";
 import { wgsl } from "./wgsl.ts";
@@ -34,20 +34,22 @@ export interface TwoStageConstants extends RowConstants {
 /** log σ(s) without overflow: s or 0, less log(1 + e^−|s|). */
 const LOG_SIGMOID = `fn logSigmoid(s: f32) -> f32 { return min(s, 0.0) - log(1.0 + exp(-abs(s))); }`;
 
+const FORWARD_BUFFERS = {
+  logits: "read",
+  previous: "read",
+  targets: "read",
+  weights: "read",
+  statistics: "read_write",
+  logProbabilities: "read_write",
+  nll: "read_write",
+} as const;
+
 /** The loss of every row, and what backward and scores need of it. */
-export const twoStageForward = kernel({
+export const twoStageForward: Kernel<TwoStageConstants, typeof PARAMS, typeof FORWARD_BUFFERS> = {
   name: "twoStageForward",
   params: PARAMS,
-  buffers: {
-    logits: "read",
-    previous: "read",
-    targets: "read",
-    weights: "read",
-    statistics: "read_write",
-    logProbabilities: "read_write",
-    nll: "read_write",
-  },
-  code: ({ rank, ...constants }: TwoStageConstants) => {
+  buffers: FORWARD_BUFFERS,
+  code: ({ rank, ...constants }) => {
     const walk = walkRows(constants);
     const isTiled = constants.variant === "tiled";
     return wgsl`
@@ -113,28 +115,31 @@ export const twoStageForward = kernel({
       }
     }`;
   },
-});
+};
+
+const BACKWARD_BUFFERS = {
+  logits: "read",
+  previous: "read",
+  targets: "read",
+  weights: "read",
+  statistics: "read",
+  dLoss: "read",
+  dLogits: "read_write",
+} as const;
 
 /** Gradient of the logits; one lane an element, both variants. */
-export const twoStageBackward = kernel({
-  name: "twoStageBackward",
-  params: PARAMS,
-  buffers: {
-    logits: "read",
-    previous: "read",
-    targets: "read",
-    weights: "read",
-    statistics: "read",
-    dLoss: "read",
-    dLogits: "read_write",
-  },
-  code: ({
-    workgroupSize,
-    accumulate,
-  }: {
+export const twoStageBackward: Kernel<
+  {
     readonly workgroupSize: number;
     readonly accumulate: boolean;
-  }) =>
+  },
+  typeof PARAMS,
+  typeof BACKWARD_BUFFERS
+> = {
+  name: "twoStageBackward",
+  params: PARAMS,
+  buffers: BACKWARD_BUFFERS,
+  code: ({ workgroupSize, accumulate }) =>
     wgsl`
     ${paramsBinding(PARAMS)}
     @group(0) @binding(1) var<storage, read> logits: array<f32>;          // [numRows, numColumns]
@@ -171,14 +176,25 @@ export const twoStageBackward = kernel({
       d *= select(0.0, weights[row] * dLoss[0], y < stayColumn);
       ${storeOrAdd("dLogits[i]", "d", accumulate, "f32")}
     }`,
-});
+};
+
+const PROBABILITIES_BUFFERS = {
+  logits: "read",
+  previous: "read",
+  statistics: "read",
+  probabilities: "read_write",
+} as const;
 
 /** Probability of every occupation; one lane an element, both variants. */
-export const twoStageProbabilities = kernel({
+export const twoStageProbabilities: Kernel<
+  { readonly workgroupSize: number },
+  typeof PARAMS,
+  typeof PROBABILITIES_BUFFERS
+> = {
   name: "twoStageProbabilities",
   params: PARAMS,
-  buffers: { logits: "read", previous: "read", statistics: "read", probabilities: "read_write" },
-  code: ({ workgroupSize }: { readonly workgroupSize: number }) =>
+  buffers: PROBABILITIES_BUFFERS,
+  code: ({ workgroupSize }) =>
     wgsl`
     ${paramsBinding(PARAMS)}
     @group(0) @binding(1) var<storage, read> logits: array<f32>;               // [numRows, numColumns]
@@ -206,4 +222,4 @@ export const twoStageProbabilities = kernel({
       let share = min(logits[row * params.numColumns + v] - statistics[row].x, 0.0);
       probabilities[i] = select(exp(share + logMove), exp(logSigmoid(s)), v == before);
     }`,
-});
+};

@@ -6,7 +6,7 @@
  * One dispatch may write two caches of one shape, so that keys and values go together.
  */
 import { enableF16, storageBindings } from "./elementwise.wgsl.ts";
-import { kernel, paramsBinding, type Storage } from "./kernel.ts";
+import { type Kernel, paramsBinding, type Storage } from "./kernel.ts";
 import { type LaneConstants, mainOfElements } from "./lanes.wgsl.ts";
 import { wgsl } from "./wgsl.ts";
 
@@ -67,17 +67,17 @@ function code(
 }
 
 /** One cache. */
-export const writeCacheKernel = kernel({
+export const writeCacheKernel: Kernel<WriteCacheConstants, typeof PARAMS, typeof ONE> = {
   name: "writeCache",
   params: PARAMS,
   buffers: ONE,
-  code: (constants: WriteCacheConstants) => code(constants, ONE),
-});
+  code: (constants) => code(constants, ONE),
+};
 
 /** Two caches of one shape, from two tensors of one shape. */
-export const writeCachesKernel = kernel({
+export const writeCachesKernel: Kernel<WriteCacheConstants, typeof PARAMS, typeof TWO> = {
   name: "writeCaches",
   params: PARAMS,
   buffers: TWO,
-  code: (constants: WriteCacheConstants) => code(constants, TWO),
-});
+  code: (constants) => code(constants, TWO),
+};

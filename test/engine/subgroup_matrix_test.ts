@@ -6,7 +6,7 @@ import { Plan } from "../../engine/plan.ts";
 import { Tape } from "../../engine/tape.ts";
 import type { MatrixTraits } from "../../engine/tuning/traits.ts";
 import type { Choice } from "../../engine/tuning/tunable.ts";
-import { kernel } from "../../shaders/kernel.ts";
+import type { Kernel } from "../../shaders/kernel.ts";
 import {
   enableMatrices,
   loadMatrix,
@@ -158,12 +158,20 @@ test("Dawn refuses products whose matrices are wrong", { skip }, async () => {
   }
 });
 
+interface ProductConstants {
+  readonly matrix: MatrixShape;
+  readonly type: "f16" | "vec4u";
+}
+
+const PARAMS = { unused: "u32" } as const;
+const BUFFERS = { a: "read", b: "read", c: "read", y: "read_write" } as const;
+
 /** `y = (c + a · b)ᵀ` of one matrix each, from and to storage of any type. */
-const product = kernel({
+const product: Kernel<ProductConstants, typeof PARAMS, typeof BUFFERS> = {
   name: "matrixProduct",
-  params: { unused: "u32" },
-  buffers: { a: "read", b: "read", c: "read", y: "read_write" },
-  code: ({ matrix, type }: { readonly matrix: MatrixShape; readonly type: "f16" | "vec4u" }) => {
+  params: PARAMS,
+  buffers: BUFFERS,
+  code: ({ matrix, type }) => {
     const { m, n } = matrix;
     const halves = type === "f16" ? 1 : 8;
     const memory = (name: string, role: "left" | "right"): Omit<MatrixPlace, "stride"> => ({
@@ -201,7 +209,7 @@ const product = kernel({
       ${storeMatrix(matrix, "sum", places.y)}
     }`;
   },
-});
+};
 
 for (const [m, n, k] of SHAPES.filter(([, , , lanes]) => lanes !== 64)) {
   for (const type of ["f16", "vec4u"] as const) {

@@ -3,7 +3,7 @@ import type { Tape } from "../../engine/tape.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import type { PlanTimer } from "../../engine/tuning/tune.ts";
 import { type Choice, type Tunable, type TuningQuestion } from "../../engine/tuning/tunable.ts";
-import { kernel, paramsBinding } from "../../shaders/kernel.ts";
+import { type Kernel, paramsBinding } from "../../shaders/kernel.ts";
 import { openTestAdapter } from "../support.ts";
 
 /** A problem of {@linkcode squares}. */
@@ -19,13 +19,14 @@ interface SquaresConstants {
 }
 
 const PARAMS = { length: "u32" } as const;
+const BUFFERS = { x: "read", y: "read_write" } as const;
 
 /** y = x², or something that is wrong with it. */
-const squaresKernel = kernel({
+const squaresKernel: Kernel<SquaresConstants, typeof PARAMS, typeof BUFFERS> = {
   name: "squares",
   params: PARAMS,
-  buffers: { x: "read", y: "read_write" },
-  code: ({ lanes, comment, fault }: SquaresConstants) => `// ${comment}
+  buffers: BUFFERS,
+  code: ({ lanes, comment, fault }) => `// ${comment}
     ${paramsBinding(PARAMS)}
     @group(0) @binding(1) var<storage, read> x: array<f32>;
     @group(0) @binding(2) var<storage, read_write> y: array<f32>;
@@ -34,7 +35,7 @@ const squaresKernel = kernel({
       if (id.x >= params.length) { return; }
       y[id.x] = x[id.x] * x[id.x]${fault === "wrong" ? " + 0.25" : ""}${fault === "broken" ? " +" : ""};
     }`,
-});
+};
 
 /** What tests change about {@linkcode squares}. */
 export interface SquaresChanges {
