@@ -15,7 +15,7 @@ import { normCases } from "./norm_cases.ts";
 import { samplingCases } from "./sampling_cases.ts";
 
 export * from "./ceilings.ts";
-export type { Group, KernelCase, Scale } from "./kernel_case.ts";
+export type { KernelCase, Scale } from "./kernel_case.ts";
 export * from "./measure_case.ts";
 export * from "./models.ts";
 export { planCase, prepareCase } from "./run_case.ts";

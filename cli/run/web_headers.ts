@@ -23,7 +23,6 @@ const CONTENT_SECURITY_POLICY = [
 /** What the page never asks a browser for, so that nothing in it can. */
 const FORBIDDEN = [
   "accelerometer",
-  "bluetooth",
   "camera",
   "display-capture",
   "geolocation",

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Tokenizer } from "../../data/tokenizer/tokenizer.ts";
 import type { Engine, Progress, StoreState, TrainedStep } from "../../web/engine/api.ts";
 import type { EngineOptions, EngineStore } from "../../web/engine/engine.ts";
 import type { EngineError, EngineErrorKind } from "../../web/engine/errors.ts";
@@ -15,6 +16,9 @@ const PRUNED = { rtol: 0, atol: 0.05 };
 
 const files = await careerFiles();
 const source = chosen(files);
+const tokenizer = Tokenizer.fromJson(
+  JSON.parse(new TextDecoder().decode(files.get("tokenizer.json"))),
+);
 
 /** What a rejection must be. */
 export const failing =
@@ -84,6 +88,7 @@ export function engineCases(where: string, make: (options?: EngineOptions) => En
     assertClose([next.probabilities.reduce((sum, p) => sum + p, 0)], [1], { what: "sum", ...SAME });
     for (const year of years) assert.match(next.prompt, new RegExp(`^${year} \\(`, "m"));
     assert.match(next.prompt, /SYNTHETIC[^]*job_\d\d\d/);
+    assert.equal(next.numTokens, tokenizer.encode(next.prompt).length);
     const past = await engine.predict(CAREER, { year: years[1]!, education: "college" });
     assert.ok(past.prompt.endsWith(`${years[1]} (college):`));
     assert.doesNotMatch(past.prompt, new RegExp(`^${years[2]} `, "m"));

@@ -21,6 +21,7 @@ import { assertClose } from "../support.ts";
 import { failing } from "./engine_cases.ts";
 import { CAREER, careerFiles, chosen, dropped, localEngine, WORDING } from "./engine_support.ts";
 import { FileServer } from "./file_server.ts";
+import { listingOf, textBytes } from "./model_files.ts";
 
 /** The same kernels on the same device; only buffers lie elsewhere. */
 const SAME = { rtol: 1e-6, atol: 1e-9 };
@@ -173,6 +174,67 @@ test("a folder of a web server is fetched once, each file whole", async () => {
   await engine.loseDevice();
   assert.deepEqual((await engine.predict(CAREER)).probabilities, probabilities);
   assert.equal(server.requests.length, length, "nothing is fetched again, whatever happens");
+});
+
+test("a folder that its server lists has the name, and only the files, of the list", async () => {
+  const all = Object.fromEntries(files);
+  const at = Object.entries({ ...all, "index.json": listingOf(all, "Careers of 1990") });
+  const served = Object.fromEntries(at.map(([name, bytes]) => [`m 1%/${name}`, bytes]));
+  await using server = await FileServer.start(served);
+  const seen: Progress[] = [];
+  const url = `${server.url}m%201%25/?key=1`;
+  const { name, wording } = await open({ kind: "url", url }, (progress) => seen.push(progress));
+  assert.deepEqual([name, wording], ["Careers of 1990", WORDING]);
+  const asked = server.requests.map(({ path }) => path);
+  assert.deepEqual(
+    asked.filter((path) => !server.files.has(path)),
+    [],
+    "nothing is asked for that is not there",
+  );
+  assert.equal(asked.length, new Set(asked).size);
+  assert.ok(seen.some(({ phase, what }) => phase === "check" && what === "config.json"));
+
+  const weights = "m 1%/tokenizer.json";
+  const whole = server.files.get(weights)!;
+  server.files.set(weights, whole.slice(1));
+  await assert.rejects(open({ kind: "url", url }), failing("corrupt", /tokenizer.*bytes.*index/));
+  server.files.set(weights, new Uint8Array(whole.length).fill(32));
+  await assert.rejects(open({ kind: "url", url }), failing("corrupt", /tokenizer.*SHA-256.*index/));
+  server.files.delete(weights);
+  await assert.rejects(open({ kind: "url", url }), failing("corrupt", /tokenizer.*there.*index/));
+
+  server.files.set(weights, whole);
+  const outside = { files: [{ path: "../config.json", bytes: 1 }] };
+  server.files.set("m 1%/index.json", textBytes(outside));
+  await assert.rejects(open({ kind: "url", url }), failing("corrupt", /within the folder/));
+  for (const other of [textBytes({ name: "of something else" }), textBytes("[]")]) {
+    server.files.set("m 1%/index.json", other);
+    assert.equal((await open({ kind: "url", url })).name, "m 1%");
+  }
+  await assert.rejects(open({ kind: "url", url: "file:///m/" }), failing("bad-input", /http/));
+});
+
+test("a run that its server lists is found without fetching its other checkpoints", async () => {
+  const { files: all } = dropped(runFolder) as { readonly files: readonly ModelFile[] };
+  const bytes = await Promise.all(
+    all.map(async ({ path, blob }) => [path, new Uint8Array(await blob.arrayBuffer())] as const),
+  );
+  const latest = /checkpoint-\d+/.exec(
+    all.find(({ path }) => path.includes("checkpoint-"))!.path,
+  )![0];
+  const older = bytes
+    .filter(([path]) => path.startsWith(`${latest}/`))
+    .map(([path, content]) => [path.replace(latest, "checkpoint-0"), content] as const);
+  const listed = Object.fromEntries([...bytes, ...older]);
+  const served = Object.entries({ ...listed, "index.json": listingOf(listed, "small") });
+  await using server = await FileServer.start(
+    Object.fromEntries(served.map(([path, content]) => [`runs/${path}`, content])),
+  );
+  const { name } = await open({ kind: "url", url: `${server.url}runs` });
+  assert.equal(name, "small");
+  const weights = server.requests.filter(({ path }) => path.endsWith("model.safetensors"));
+  assert.equal(weights.length, 1);
+  assert.ok(!server.requests.some(({ path }) => path.endsWith("optimizer.safetensors")));
 });
 
 test("a server that has no model, sends its page instead, or refuses, is told apart", async () => {

@@ -8,6 +8,7 @@ import type { EngineErrorKind } from "../../web/engine/errors.ts";
 import { openTestAdapter } from "../support.ts";
 import { engineCases, failing } from "./engine_cases.ts";
 import { CAREER, careerFiles, chosen, localEngine } from "./engine_support.ts";
+import { FileServer } from "./file_server.ts";
 
 engineCases("in this thread", localEngine);
 
@@ -57,6 +58,46 @@ test("a device that is lost twice at the same work is not asked a third time", a
   await assert.rejects(asked, failing("device-lost", /twice/));
   assert.equal(numAsked, 2);
   await engine.predict(CAREER);
+});
+
+test("a load that began on a lost device leaves the one that was begun anew alone", async () => {
+  const files = await careerFiles();
+  const at = Object.fromEntries(Array.from(files, ([name, bytes]) => [`m/${name}`, bytes]));
+  await using server = await FileServer.start(at);
+  let numLoads = 0;
+  const openAdapter = async () => {
+    const adapter = await openTestAdapter();
+    const open = adapter.requestDevice.bind(adapter);
+    adapter.requestDevice = async (descriptor) => {
+      const device = await open(descriptor);
+      const create = device.createBuffer.bind(device);
+      device.createBuffer = (buffer) => {
+        if (buffer.label === "model.embed_tokens.weight") numLoads += 1;
+        return create(buffer);
+      };
+      return device;
+    };
+    return adapter;
+  };
+  const engine = localEngine({ openAdapter });
+  let goOn: () => void = () => undefined;
+  const isHeld = new Promise<void>((resolve) => {
+    server.fault = ({ path }, response, bytes) => {
+      if (path !== "m/model.safetensors") return false;
+      server.fault = undefined;
+      goOn = () => response.end(bytes);
+      resolve();
+      return true;
+    };
+  });
+  const loading = engine.load({ kind: "url", url: `${server.url}m/` });
+  await isHeld;
+  await engine.loseDevice();
+  await loading;
+  goOn();
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  await engine.predict(CAREER);
+  assert.equal(numLoads, 1);
 });
 
 test("weights that do not fit are told apart from damaged ones, and smaller ones load", async () => {
@@ -136,4 +177,26 @@ test("calls of a queue go one by one, in order, whatever becomes of those before
   await assert.rejects(second, /b fails/);
   assert.equal(await third, "c");
   assert.deepEqual(log, ["a begins", "a ends", "c begins", "c ends"]);
+});
+
+test("a call that is ended just when its turn comes does no work, and nothing is left unheard", async () => {
+  const unheard: unknown[] = [];
+  const hear = (error: unknown) => unheard.push(error);
+  process.on("unhandledRejection", hear);
+  try {
+    for (let ticks = 0; ticks < 12; ticks++) {
+      const queue = new CallQueue();
+      const controller = new AbortController();
+      const failed = queue.run(() => Promise.reject(new Error("it fails")), controller.signal);
+      const settled = failed.catch((error: unknown) => error);
+      for (let tick = 0; tick < ticks; tick++) await Promise.resolve();
+      controller.abort();
+      assert.ok((await settled) instanceof Error);
+      assert.equal(await queue.run(() => Promise.resolve("the next")), "the next");
+    }
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  } finally {
+    process.off("unhandledRejection", hear);
+  }
+  assert.deepEqual(unheard, []);
 });

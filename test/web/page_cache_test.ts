@@ -145,3 +145,15 @@ test("a file that the browser has dropped comes from the server", async () => {
   assert.match(await (await page.read(`${SCOPE}index.html`)).text(), /one/);
   assert.equal(requests.length, 1);
 });
+
+test("a worker that was written anew spares the files of its build if it cannot be installed", async () => {
+  const { page, served, requests, caches } = buildOf(CONTENTS);
+  await page.install();
+  const again = buildOf(CONTENTS, "b1", caches);
+  again.served.clear();
+  await assert.rejects(again.page.install(), TypeError);
+  served.clear();
+  requests.length = 0;
+  assert.match(await (await page.read(`${SCOPE}index.html`)).text(), /one/);
+  assert.deepEqual(requests, []);
+});

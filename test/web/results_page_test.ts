@@ -35,7 +35,7 @@ function ruleEngine() {
       probabilities[occupationIndex("95")] = nurse;
       probabilities[occupationIndex(last)] = 0.6;
       const prompt = renderPrompt(career, full);
-      return { ...full, prompt, probabilities, last, stay: 0.6, ms: 1 };
+      return { ...full, prompt, numTokens: 123, probabilities, last, stay: 0.6, ms: 1 };
     },
     async sampleFuture(career: Career, { years = 10, seed = 0, signal }: FutureOptions = {}) {
       signal?.throwIfAborted();
@@ -102,6 +102,7 @@ test("the likeliest come as bars and as a table of the same figures, staying apa
   assert.equal(codes(".next-view").length, NUM_OCCUPATIONS);
   assert.equal(part.querySelectorAll(".figures tbody tr").length, NUM_OCCUPATIONS);
   assert.match(text(".prompt"), /2002 \(college\): Carpenters\n2003 \(college\):$/);
+  assert.match(text(".prompt-view"), / lines, 123 tokens\./);
   const search = part.querySelector<HTMLInputElement>(".search [role=combobox]")!;
   type(search, "nurse");
   press(search, "Enter");

@@ -12,7 +12,7 @@ export interface PrecachedFile {
 }
 
 /** Every file of a built page, in the order of their names. */
-export function precachedFiles(folder: string): PrecachedFile[] {
+function precachedFiles(folder: string): PrecachedFile[] {
   return readdirSync(folder, { recursive: true, encoding: "utf8" })
     .filter((name) => statSync(join(folder, name)).isFile())
     .map((name) => name.replaceAll("\\", posix.sep))

@@ -96,6 +96,8 @@ export interface Prediction {
   readonly education: Education;
   /** The resume as the model reads it, up to the title in question. */
   readonly prompt: string;
+  /** Tokens of the prompt; of `maxSeqLen`, the titles in question take some, too. */
+  readonly numTokens: number;
   /** Normalized, in the order of `OCCUPATIONS`, `[335]`. */
   readonly probabilities: Float64Array;
   /** Occupation of the last year told; none if no year is. */

@@ -57,6 +57,7 @@ export class CareerReader {
       year,
       education,
       prompt,
+      numTokens: person.resume.titles.at(-1)!.start,
       probabilities: probabilities!,
       ...(last !== undefined && { last, stay: probabilities![occupationIndex(last)]! }),
       ms: performance.now() - begin,

@@ -15,8 +15,13 @@ export class CallQueue {
    */
   async run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const turn = await this.turn(signal);
-    const done = Promise.resolve().then(work).finally(turn);
-    return this.#endable(done, signal);
+    try {
+      this.#check(signal); // what ended the call may have come with its turn
+    } catch (error) {
+      turn();
+      throw error;
+    }
+    return this.#endable(Promise.resolve().then(work).finally(turn), signal);
   }
 
   /**
@@ -46,10 +51,14 @@ export class CallQueue {
     this.#waiting.clear();
   }
 
-  /** A promise that an abort, or the end of the queue, rejects before its time. */
-  async #endable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  #check(signal: AbortSignal | undefined): void {
     if (this.#destroyed !== undefined) throw this.#destroyed;
     if (signal?.aborted === true) throw abortedError(signal.reason);
+  }
+
+  /** A promise that an abort, or the end of the queue, rejects before its time. */
+  async #endable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    this.#check(signal);
     return new Promise<T>((resolve, reject) => {
       const abort = () => fail(abortedError(signal?.reason));
       const settle = () => {

@@ -1,5 +1,6 @@
 import type { ByteSource, FileSet } from "../../model/checkpoint/byte_source.ts";
 import { fileSource } from "../../model/pretrained/file_sets.ts";
+import { below } from "./addresses.ts";
 import type { CallOptions } from "./api.ts";
 import { abortedError } from "./explain.ts";
 import { EngineError } from "./errors.ts";
@@ -16,15 +17,14 @@ export interface DownloadOptions extends CallOptions {
  *
  * @param base Address of the folder, with a slash at its end.
  */
-export function downloadedFiles(base: string, options: DownloadOptions): FileSet {
+export function downloadedFiles(base: URL, options: DownloadOptions): FileSet {
   const known = new Map<string, Promise<ByteSource | undefined>>();
   return {
-    name: base,
+    name: base.href,
     open(name) {
       let file = known.get(name);
       if (file === undefined) {
-        const path = name.split("/").map(encodeURIComponent).join("/");
-        file = download(new URL(path, base).href, name, options);
+        file = download(below(base, name), name, options);
         known.set(name, file);
         file.catch(() => known.delete(name)); // the next attempt asks again
       }

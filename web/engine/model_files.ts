@@ -1,15 +1,23 @@
 import type { FileSet } from "../../model/checkpoint/byte_source.ts";
+import { readSmallFile } from "../../model/checkpoint/small_file.ts";
 import { fileSource } from "../../model/pretrained/file_sets.ts";
 import { isModelFile } from "../../model/pretrained/single_file.ts";
+import { below, fileName, folderName, folderOf, wholeAddress } from "./addresses.ts";
 import type { ModelSource, StoredModelInfo } from "./api.ts";
-import { badInput } from "./explain.ts";
+import { listedFiles } from "./checked_files.ts";
 import { type DownloadOptions, downloadedFiles } from "./downloaded_files.ts";
 import { EngineError } from "./errors.ts";
+import { badInput } from "./explain.ts";
+import { decodeListing, LISTING_FILE } from "./listing.ts";
 
 /** Files of a model, by their paths. */
 export interface ModelFiles extends FileSet {
-  /** Paths of all files; none where nobody can list them, as those of a web server. */
+  /** What people call the model, where its place says so. */
+  readonly title?: string;
+  /** Paths of all files; none where nobody can list them, as those of most web servers. */
   readonly paths?: readonly string[];
+  /** Lengths by path, where they are told before the files are fetched. */
+  readonly lengths?: ReadonlyMap<string, number>;
   /** The file that was named, where it was one. */
   readonly single?: string;
   /** Lets others remove the files, where that takes leave. */
@@ -28,10 +36,11 @@ export interface FilesOptions extends DownloadOptions {
 }
 
 /**
- * The files of a source. Those of a web server are fetched as they are asked for.
+ * The files of a source. Those of a web server are fetched as they are asked for, and compared with
+ * the `index.json` of their folder, where it lists them.
  *
- * @throws {EngineError} Of kind `"bad-input"` if the source is none, `"unsupported"` if nothing of
- *   that id is stored.
+ * @throws {EngineError} Of kind `"bad-input"` if the source is none, or nothing of that id is stored;
+ *   `"network"` or `"corrupt"` if the server's list of files cannot be read.
  */
 export async function filesOf(source: ModelSource, options: FilesOptions): Promise<ModelFiles> {
   switch (source.kind) {
@@ -67,22 +76,18 @@ function plainPath(path: string): string {
   return path.replaceAll("\\", "/").replace(/^(\.?\/)+/, "");
 }
 
-function filesAt(address: string, options: DownloadOptions): ModelFiles {
-  const here = (globalThis as { location?: { href: string } }).location?.href;
-  let url: URL;
-  try {
-    url = new URL(address, here);
-  } catch {
-    throw badInput(
-      `Cannot load a model: its address must be a URL, got ${JSON.stringify(address)}`,
-    );
-  }
-  const name = decodeURIComponent(url.pathname.split("/").pop() ?? "");
-  if (isModelFile(name)) {
-    return { ...downloadedFiles(new URL(".", url).href, options), single: name };
-  }
+async function filesAt(address: string, options: DownloadOptions): Promise<ModelFiles> {
+  const url = wholeAddress(address);
+  const single = fileName(url);
+  if (isModelFile(single)) return { ...downloadedFiles(folderOf(url), options), single };
   if (!url.pathname.endsWith("/")) url.pathname += "/";
-  return downloadedFiles(url.href, options);
+  const files = downloadedFiles(url, options);
+  const source = await files.open(LISTING_FILE);
+  const listing = source && decodeListing(await readSmallFile(source), below(url, LISTING_FILE));
+  const title = listing?.name ?? folderName(url);
+  if (listing === undefined) return { ...files, title };
+  const lengths = new Map(listing.files.map(({ path, bytes }) => [path, bytes]));
+  return { ...listedFiles(files, listing, options), title, paths: [...lengths.keys()], lengths };
 }
 
 async function storedFiles(id: string, { openStore }: FilesOptions): Promise<ModelFiles> {
@@ -99,5 +104,11 @@ async function storedFiles(id: string, { openStore }: FilesOptions): Promise<Mod
   const files = await store.files(id);
   const open = (path: string) => files.open(path);
   const release = () => files.release?.();
-  return { name: info.name, paths: info.files.map(({ path }) => path), open, release };
+  return {
+    name: info.name,
+    title: info.name,
+    paths: info.files.map(({ path }) => path),
+    open,
+    release,
+  };
 }

@@ -30,8 +30,13 @@ const TOKENIZER_NAMES = ["tokenizer.bin", "tokenizer.json"];
  * @throws {EngineError} Of kind `"unsupported"` if there is none, or several, or an adapter.
  */
 export async function findModel(files: ModelFiles): Promise<ModelPlace> {
-  if (files.paths === undefined) return findUnlisted(files);
-  const folders = foldersOf(files.paths);
+  const { paths, title } = files;
+  const place = paths === undefined ? await findUnlisted(files) : await findAmong(files, paths);
+  return title === undefined ? place : { ...place, name: title };
+}
+
+async function findAmong(files: ModelFiles, paths: readonly string[]): Promise<ModelPlace> {
+  const folders = foldersOf(paths);
   const run = runOf(folders);
   if (run !== undefined) return bestOf(files, run);
   const withModel = [...folders].filter(([, names]) => isModel(names));
@@ -58,11 +63,7 @@ function placeIn(files: ModelFiles, folder: string, names: readonly string[]): M
     return { files: within, name: single, single, ...(tokenizer !== undefined && { tokenizer }) };
   }
   if (!names.includes(CONFIG_FILE)) throw adapter();
-  return { files: within, name: last === "" ? nameOf(files) : last };
-}
-
-function nameOf({ name, paths }: ModelFiles): string {
-  return paths === undefined || name !== "the chosen files" ? name : "chosen model";
+  return { files: within, name: last === "" ? "chosen model" : last };
 }
 
 /** Names of files by folder, the root being `""`. */
@@ -118,7 +119,7 @@ function stepOf(folder: string): number {
 /** The best checkpoint of a run, as the latest whole one remembers it, or else that one. */
 async function bestOf(files: ModelFiles, run: readonly string[]): Promise<ModelPlace> {
   const whole: string[] = [];
-  for (const folder of run) if (await isWhole(folderWithin(files, folder))) whole.push(folder);
+  for (const folder of run) if (await isWhole(files, folder)) whole.push(folder);
   const [latest] = whole;
   if (latest === undefined) {
     throw new EngineError({
@@ -142,14 +143,16 @@ async function bestOf(files: ModelFiles, run: readonly string[]): Promise<ModelP
 }
 
 /** Whether every file that the manifest lists is there at its length, as far as that is told. */
-async function isWhole(folder: FileSet): Promise<boolean> {
-  const manifest = await folder.open(MANIFEST_FILE);
+async function isWhole(files: ModelFiles, folder: string): Promise<boolean> {
+  const manifest = await files.open(`${folder}/${MANIFEST_FILE}`);
   if (manifest === undefined) return false;
   try {
     for (const [name, { bytes }] of decodeManifest(await readSmallFile(manifest))) {
       // The moments of the optimizer are for those who go on training.
       if (name === "optimizer.safetensors") continue;
-      if ((await folder.open(name))?.size !== bytes) return false;
+      const path = `${folder}/${name}`;
+      const length = files.lengths?.get(path) ?? (await files.open(path))?.size;
+      if (length !== bytes) return false;
     }
     return true;
   } catch {
@@ -160,10 +163,7 @@ async function isWhole(folder: FileSet): Promise<boolean> {
 async function findUnlisted(files: ModelFiles): Promise<ModelPlace> {
   const { single } = files;
   if (single === undefined) {
-    const name = decodeURIComponent(new URL(files.name).pathname.split("/").at(-2) ?? "");
-    if ((await files.open(CONFIG_FILE)) !== undefined) {
-      return { files, name: name === "" ? files.name : name };
-    }
+    if ((await files.open(CONFIG_FILE)) !== undefined) return { files, name: files.name };
     if ((await files.open(ADAPTER_FILE)) !== undefined) throw adapter();
     throw notAModel(`"${files.name}" must hold ${CONFIG_FILE}, got none`, {
       remedy: "Name the folder of a model, of one checkpoint of a run, or a .gguf file.",

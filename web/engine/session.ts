@@ -125,9 +125,11 @@ export class Session {
     const begin = performance.now();
     const { openStore } = this.#options;
     const opened = await openSource(source, { ...options, openStore });
-    this.#loaded?.destroy();
-    this.#loaded = undefined;
     try {
+      // If the device went meanwhile, this call has been begun anew, and what stands is that one's.
+      gpu.check();
+      this.#loaded?.destroy();
+      this.#loaded = undefined;
       this.#loaded = await LoadedModel.load(gpu, opened, options, begin);
     } catch (error) {
       opened.release(); // the model before is loaded again when it is next asked

@@ -201,10 +201,10 @@ class WorkerEngine implements Engine {
     const options: Record<string, unknown> = { ...others };
     delete options["signal"];
     const id = (this.#numCalls += 1);
-    if (onProgress !== undefined) this.#progress.set(id, onProgress);
     const hasProgress = onProgress !== undefined;
     // Methods without options take no harm of some.
     this.#post({ kind: "call", id, method, args: [...args, options], hasProgress });
+    if (onProgress !== undefined) this.#progress.set(id, onProgress);
     return id;
   }
 

@@ -44,6 +44,8 @@ export class PageCache {
    */
   async install(): Promise<void> {
     const { files, caches } = this.#options;
+    // A worker that was written anew may find the files of its build, which pages run on.
+    const isNew = !(await caches.keys()).includes(this.#name);
     try {
       const cache = await caches.open(this.#name);
       await Promise.all(
@@ -53,7 +55,7 @@ export class PageCache {
         }),
       );
     } catch (error) {
-      await caches.delete(this.#name);
+      if (isNew) await caches.delete(this.#name);
       throw error;
     }
   }

@@ -57,7 +57,7 @@ export function storeError(
 }
 
 /** The caller ended it. */
-export function aborted(task: string, cause?: unknown): EngineError {
+function aborted(task: string, cause?: unknown): EngineError {
   return new EngineError({
     kind: "aborted",
     message: `Cannot ${task}: it was ended`,

@@ -12,7 +12,7 @@ interface Precision {
 }
 
 /** Bits and errors of docs/pretrained.md: RMS, of weights that are about normal. */
-export const PRECISIONS: readonly Precision[] = [
+const PRECISIONS: readonly Precision[] = [
   { dtype: "f32", bits: 32, cost: "exact" },
   { dtype: "f16", bits: 16, cost: "weights off by 0.02 %" },
   { dtype: "int8", bits: 9, cost: "weights off by 0.5 %; answers hardly change" },

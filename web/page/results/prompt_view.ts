@@ -5,9 +5,9 @@ import { el } from "../dom.ts";
 export function promptView() {
   const text = el("pre", { class: "prompt", tabindex: 0, "aria-labelledby": "prompt-heading" });
   const note = el("p", { class: "hint" });
-  const show = ({ prompt }: Prediction, model: ModelInfo | undefined) => {
-    text.textContent = prompt;
-    note.textContent = noteOf(prompt, model);
+  const show = (prediction: Prediction, model: ModelInfo | undefined) => {
+    text.textContent = prediction.prompt;
+    note.textContent = noteOf(prediction, model);
   };
   const element = el(
     "section",
@@ -21,11 +21,12 @@ export function promptView() {
 }
 
 /** How long the text is, how much the model can read, and whether the wording is sure. */
-function noteOf(prompt: string, model: ModelInfo | undefined): string {
+function noteOf({ prompt, numTokens }: Prediction, model: ModelInfo | undefined): string {
   const lines = prompt.split("\n").length;
-  const size = `${prompt.length.toLocaleString("en")} characters in ${lines} lines.`;
+  const count = (number: number) => number.toLocaleString("en");
+  const size = `${count(prompt.length)} characters in ${lines} lines, ${count(numTokens)} tokens.`;
   if (model === undefined) return size;
-  const room = ` The model can read ${model.maxSeqLen.toLocaleString("en")} tokens at once.`;
+  const room = ` The model can read ${count(model.maxSeqLen)} tokens at once.`;
   const doubt = model.isWordingKnown
     ? ""
     : " Its files do not say how it was taught to read careers; this is the usual wording.";

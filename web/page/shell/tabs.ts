@@ -78,12 +78,12 @@ export function tabs(all: readonly Tab[], onError: (error: unknown) => void): Ta
 }
 
 /** The tab that an address names; -1 if none. */
-export function indexOfHash(all: readonly Tab[], hash: string): number {
+function indexOfHash(all: readonly Tab[], hash: string): number {
   return all.findIndex(({ id }) => hash === `#${id}`);
 }
 
 /** Where a key leads from a tab; undefined if nowhere. */
-export function nextTab(key: string, from: number, length: number): number | undefined {
+function nextTab(key: string, from: number, length: number): number | undefined {
   if (from < 0) return undefined;
   switch (key) {
     case "ArrowRight":
