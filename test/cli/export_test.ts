@@ -157,7 +157,10 @@ test("a run of adapters is exported like the folder of an adapter", async () => 
   for (const [name, bytes] of written) assert.deepEqual(checkpoint.get(name), bytes);
   await exportQuietly({ model: runFolder!, folder: merged!, merge: true });
   await exportQuietly({ model: base!, adapter: alone!, folder: named!, merge: true });
-  assert.deepEqual(readFiles(merged!), readFiles(named!));
+  // A run says how careers were worded, which PEFT's files do not.
+  const files = readFiles(merged!);
+  assert.ok(files.delete("tenure.json"));
+  assert.deepEqual(files, readFiles(named!));
 
   // Of the same sizes and tokenizer, but of other values.
   const other = writeFiles(fresh(), readFiles(merged!));
