@@ -59,6 +59,8 @@ async function serve({ model: path, host, port, open, verbose }: WebFlags): Prom
     ...(port !== undefined && { port }),
     ...(verbose === true && { onRequest: printRequest }),
   });
+  // Heard from now on: whoever reads that Ctrl-C ends it may press it at once.
+  const ended = Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
   process.stdout.write(`${server.url}\n${whatIsServed(model)}\n`);
   if (!isLoopback(host)) {
     process.stderr.write(
@@ -66,7 +68,7 @@ async function serve({ model: path, host, port, open, verbose }: WebFlags): Prom
     );
   }
   if (open === true) openBrowser(server.url);
-  await Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
+  await ended;
   await server.close();
 }
 
