@@ -65,7 +65,7 @@ export function occupationIndex(code: string): number {
 }
 
 /** What an occupation code must be, and the remedy, for error sentences. */
-export const OCCUPATION_CODE_RULE =
+export const OCCUPATION_CODE_RULE: string =
   `the code must be one of the ${NUM_OCCUPATIONS} in OCCUPATIONS, an occ1990dd code without ` +
   `leading zeros such as "275" or one of ${STATUSES.map((s) => `"${s}"`).join(", ")} ` +
   `(map other classifications to occ1990dd first)`;

@@ -10,14 +10,15 @@ export const END_MARK = "<END OF DATA>";
  * The wording that is the same in every resume; the text of a person stands between. Each is
  * one piece to a tokenizer trained on resumes.
  */
-export const FIXED_WORDING = {
-  opening: "<A worker from the",
-  history: "The following information is available about the work history of a",
-  birth: "The worker was born in ",
-  records:
-    "The worker has the following records of work experience, one entry per line, " +
-    "including year, education level, and the job title:",
-} as const;
+export const FIXED_WORDING: Readonly<Record<"opening" | "history" | "birth" | "records", string>> =
+  {
+    opening: "<A worker from the",
+    history: "The following information is available about the work history of a",
+    birth: "The worker was born in ",
+    records:
+      "The worker has the following records of work experience, one entry per line, " +
+      "including year, education level, and the job title:",
+  };
 
 /** How a career is worded. */
 export interface ResumeOptions {

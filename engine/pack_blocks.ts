@@ -16,7 +16,7 @@ export const BLOCK_FORMATS = {
   Q8_0: { dtype: "int8", bytes: 34 },
   Q4_0: { dtype: "int4", bytes: 18 },
   Q4_1: { dtype: "int4", bytes: 20 },
-} as const satisfies Record<string, { readonly dtype: BlockDType; readonly bytes: number }>;
+} as const;
 
 /** One of {@linkcode BLOCK_FORMATS}. */
 export type BlockFormat = keyof typeof BLOCK_FORMATS;

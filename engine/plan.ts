@@ -181,7 +181,7 @@ export class Plan {
   }
 
   /** Encodes the dispatches `[begin, end)`, all of them unless told, into an open pass. */
-  encode(pass: GPUComputePassEncoder, begin = 0, end = this.#dispatches.length): void {
+  encode(pass: GPUComputePassEncoder, begin = 0, end: number = this.#dispatches.length): void {
     if (this.#steps === undefined) {
       throw new Error("Cannot run a plan: it must be compiled first, call compile()");
     }

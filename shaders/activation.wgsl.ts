@@ -121,7 +121,7 @@ export const activationBackward: Readonly<
 };
 
 /** WGSL function `activateGated(gate: f32, up: f32) -> f32`: `silu(gate) · up`. */
-export const GATED_FUNCTION = `fn activateGated(gate: f32, up: f32) -> f32 {
+export const GATED_FUNCTION: string = `fn activateGated(gate: f32, up: f32) -> f32 {
       let value = ${atLeast("gate", "-80.0")};
       ${sigmoid("sigma", "value")}
       return value * sigma * up;

@@ -40,7 +40,28 @@ const COMPONENTS = ["x", "y", "z", "w"] as const;
 type Pass = "forward" | "query" | "key";
 
 /** What follows from the constants: counts of vectors, and of lanes. */
-export function blockShape(constants: AttentionBlockConstants) {
+export interface BlockShape {
+  /** Lanes beside and above one another. */
+  readonly across: number;
+  readonly down: number;
+  /** Vectors of a head. */
+  readonly loads: number;
+  /** Vectors from one staged row to the next: of a whole head, and of a part. */
+  readonly stride: number;
+  readonly depthStride: number;
+  /** Vectors of the tile of walked rows. */
+  readonly tile: number;
+  /** Fours of walked rows that fit into it as whole heads; a power of two, as is `across`. */
+  readonly fours: number;
+  /** Owned rows, and vectors of a head, that a lane sums. */
+  readonly laneRows: number;
+  readonly laneVectors: number;
+  /** Whether owned rows stay staged, and walked ones need not be staged again to be summed. */
+  readonly isWhole: boolean;
+}
+
+/** {@linkcode BlockShape} of a choice of constants. */
+export function blockShape(constants: AttentionBlockConstants): BlockShape {
   const { headDim, rows, columns, lanes, depth } = constants;
   const across = columns / 4;
   const down = lanes / across;
@@ -51,16 +72,12 @@ export function blockShape(constants: AttentionBlockConstants) {
     across,
     down,
     loads,
-    /** Vectors from one staged row to the next: of a whole head, and of a part. */
     stride,
     depthStride,
-    /** Vectors of the tile of walked rows. */
     tile,
-    /** Fours of walked rows that fit into it as whole heads; a power of two, as is `across`. */
     fours: Math.min(across, 2 ** Math.floor(Math.log2(tile / (4 * stride)))),
     laneRows: rows / down,
     laneVectors: Math.ceil(loads / across),
-    /** Whether owned rows stay staged, and walked ones need not be staged again to be summed. */
     isWhole: depth === headDim,
   };
 }

@@ -73,7 +73,7 @@ export function skipHiddenKeys(at: string): string {
 }
 
 /** Declares `queryEnd`, beyond `begin`: no query from there on sees a key of the workgroup. */
-export const QUERY_END = `
+export const QUERY_END: string = `
       var queryEnd = 0u;
       for (var at = begin; at <= last; at++) { queryEnd = max(queryEnd, spans[ends + at]); }
       queryEnd = min(queryEnd, params.seqLen);

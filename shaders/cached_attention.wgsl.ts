@@ -11,7 +11,6 @@
  * Dao et al., "FlashAttention", 2022, https://arxiv.org/abs/2205.14135
  */
 import {
-  ATTENTION_PARAMS,
   type AttentionConstants,
   dotProduct,
   enableSubgroups,
@@ -35,7 +34,13 @@ export interface CacheStorage {
   readonly cacheStorage: Storage;
 }
 
-const PARAMS = { ...ATTENTION_PARAMS, capacity: "u32" } as const;
+const PARAMS = {
+  numRows: "u32",
+  seqLen: "u32",
+  numHeads: "u32",
+  numKvHeads: "u32",
+  capacity: "u32",
+} as const;
 
 const BUFFERS = {
   q: "read", // [numRows · seqLen, numHeads · headDim]

@@ -14,7 +14,7 @@
  * Milakov & Gimelshein, "Online normalizer calculation for softmax", 2018,
  * https://arxiv.org/abs/1805.02867
  */
-import { ATTENTION_PARAMS, loadsOf, storageType, vectorType } from "./attention_walk.wgsl.ts";
+import { loadsOf, storageType, vectorType } from "./attention_walk.wgsl.ts";
 import type { CacheStorage } from "./cached_attention.wgsl.ts";
 import { enableF16, storageBindings } from "./elementwise.wgsl.ts";
 import { paramsBinding } from "./kernel.ts";
@@ -37,7 +37,10 @@ export const MAX_PAIRS = 8;
 
 /** `splitLength`: keys of a split, a multiple of the workgroup's lanes; `headLoads`: vectors of a head. */
 export const DECODE_PARAMS = {
-  ...ATTENTION_PARAMS,
+  numRows: "u32",
+  seqLen: "u32",
+  numHeads: "u32",
+  numKvHeads: "u32",
   capacity: "u32",
   splitLength: "u32",
   headLoads: "u32",

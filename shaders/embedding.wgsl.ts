@@ -13,9 +13,20 @@ import { enableF16, storeOrAdd } from "./elementwise.wgsl.ts";
 import { type Kernel, paramsBinding, type Storage } from "./kernel.ts";
 import { wgsl } from "./wgsl.ts";
 
-const TABLE_PARAMS = { vocabSize: "u32", dModel: "u32", rowBegin: "u32", rowEnd: "u32" } as const;
-const FORWARD_PARAMS = { numTokens: "u32", ...TABLE_PARAMS } as const;
-const BACKWARD_PARAMS = { numSegments: "u32", ...TABLE_PARAMS } as const;
+const FORWARD_PARAMS = {
+  numTokens: "u32",
+  vocabSize: "u32",
+  dModel: "u32",
+  rowBegin: "u32",
+  rowEnd: "u32",
+} as const;
+const BACKWARD_PARAMS = {
+  numSegments: "u32",
+  vocabSize: "u32",
+  dModel: "u32",
+  rowBegin: "u32",
+  rowEnd: "u32",
+} as const;
 const BACKWARD_BUFFERS = {
   dy: "read",
   order: "read",

@@ -34,7 +34,10 @@ export interface FusedTiledConstants extends FusedConstants {
 }
 
 /** Elements of a weight that a lane takes at a time: 16 bytes of f32, else a run. */
-export function chunkOf({ weight, alignment }: Pick<FusedConstants, "weight" | "alignment">) {
+export function chunkOf({
+  weight,
+  alignment,
+}: Pick<FusedConstants, "weight" | "alignment">): number {
   return weight === "f32" && alignment >= 4 ? 4 : RUN;
 }
 

@@ -38,7 +38,13 @@ export const MATMUL_BUFFERS = { a: "read", b: "read", bias: "read", c: "read_wri
  * that each part sums where the depth is split.
  */
 export const PRODUCT_PARAMS = {
-  ...MATMUL_PARAMS,
+  numRows: "u32",
+  numColumns: "u32",
+  depth: "u32",
+  aStride: "u32",
+  aBegin: "u32",
+  cStride: "u32",
+  cBegin: "u32",
   aBatch: "u32",
   bBatch: "u32",
   cBatch: "u32",

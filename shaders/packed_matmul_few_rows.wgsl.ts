@@ -25,7 +25,10 @@ const LANES = 128;
 const NN_SLICES = 16;
 
 /** Columns of the outputs of one workgroup, and most rows. */
-export const FEW_ROWS = { columns: (LANES / NN_SLICES) * RUN, rows: 2 } as const;
+export const FEW_ROWS: { readonly columns: number; readonly rows: number } = {
+  columns: (LANES / NN_SLICES) * RUN,
+  rows: 2,
+};
 
 const MAIN = `@compute @workgroup_size(${LANES})
     fn main(

@@ -1,7 +1,9 @@
 import { z } from "zod";
-import { EDUCATION_LEVELS } from "../career.ts";
+import { type Education, EDUCATION_LEVELS } from "../career.ts";
 import { readCheckedYaml } from "../checked_yaml.ts";
-import { CODINGS } from "../crosswalk/coding.ts";
+import { type Coding, CODINGS } from "../crosswalk/coding.ts";
+import type { StatusPriority } from "./build_careers.ts";
+import type { LaborForceStatus } from "./person_record.ts";
 
 /** A code, or a range of codes: `"-4"`, `"100..9999"`. */
 const CODE = /^-?\d{1,15}$|^\d{1,15}\.\.\d{1,15}$/;
@@ -17,25 +19,20 @@ const valuesOf = <T extends z.ZodType>(meaning: T) =>
 const STATUSES = ["employed", "unemployed", "not_in_labor_force"] as const;
 
 /** First and last year that a survey may have. */
-const [FIRST_YEAR, LAST_YEAR] = [1900, 2100];
+const FIRST_YEAR = 1900;
+const LAST_YEAR = 2100;
 const yearSchema = z.int().min(FIRST_YEAR).max(LAST_YEAR);
 const yearsSchema = z
   .array(z.union([yearSchema, z.string().regex(/^\d{4}-\d{4}$/, 'must be as "1979-1994"')]))
   .min(1)
   .transform((parts) => [...new Set(parts.flatMap(yearsOf))].toSorted((a, b) => a - b));
 
-/** Where a variable is found. Of `column`, `question` and `by_year`, one is given. */
 const sourceSchema = z
   .strictObject({
-    /** Name of a column or reference number, perhaps with `{year}`, `{yy}`, `{week}`. */
     column: z.string().min(1).optional(),
-    /** Name of a question, as the codebook has it, perhaps with the same. */
     question: z.string().min(1).optional(),
-    /** A column for each year. */
     by_year: z.record(z.string().regex(/^\d{4}$/), z.string().min(1)).optional(),
-    /** Name of the file that it is in, perhaps with `*`; without it, any. */
     file: z.string().min(1).optional(),
-    /** Day on which week 1 begins, where weeks are numbered through. */
     week_one: z.iso.date().optional(),
   })
   .refine(
@@ -45,18 +42,12 @@ const sourceSchema = z
   );
 
 const from = z.array(sourceSchema).min(1);
-/** Whether a download may lack all of it. */
 const optional = z.boolean().default(false);
 
-/** What a mapping says. */
-export const mappingSchema = z.strictObject({
-  /** Name of the survey, as resumes give it. */
+const mappingSchema = z.strictObject({
   survey: z.string().min(1),
-  /** How its files are read. */
   format: z.literal("nls"),
-  /** Years that may become person-years; all years that say something of work where there is none. */
   years: yearsSchema.optional(),
-  /** What decides a year, the first that is told: a student, no job, a job. */
   priority: z
     .tuple([z.enum(["student", "status"]), z.enum(["student", "status"]), z.literal("occupation")])
     .refine(([first, second]) => first !== second, "must name each of student and status once")
@@ -66,32 +57,82 @@ export const mappingSchema = z.strictObject({
   ethnicity: z.strictObject({ from, values: valuesOf(z.string().min(1)) }),
   birth_year: z.strictObject({ from, add: z.int().default(0), optional }).optional(),
   region: z.strictObject({ from, values: valuesOf(z.string().min(1)), optional }).optional(),
-  /** The highest level that any of them tells in a year. */
   education: z
     .array(z.strictObject({ from, values: valuesOf(z.enum(EDUCATION_LEVELS)), optional }))
     .min(1),
   enrollment: z.strictObject({ from, values: valuesOf(z.boolean()), optional }).optional(),
-  /** The first that tells an occupation in a year. */
   occupation: z
     .array(
       z.strictObject({
         from,
         coding: z.enum(CODINGS),
-        /** Codes that are no occupation, and what they say of the year. */
         missing: valuesOf(z.enum(STATUSES)).default({}),
         optional,
       }),
     )
     .min(1),
-  /** The most frequent status of a year's variables: one a year, or one a week. */
   status: z.strictObject({ from, values: valuesOf(z.enum(STATUSES)), optional }).optional(),
 });
 
-/** Which variables of a survey make careers, and what their codes mean. */
-export type SurveyMapping = z.output<typeof mappingSchema>;
+/** Where a variable is found. Of `column`, `question` and `by_year`, one is given. */
+export interface Source {
+  /** Name of a column or reference number, perhaps with `{year}`, `{yy}`, `{week}`. */
+  readonly column?: string | undefined;
+  /** Name of a question, as the codebook has it, perhaps with the same. */
+  readonly question?: string | undefined;
+  /** A column for each year. */
+  readonly by_year?: Readonly<Record<string, string>> | undefined;
+  /** Name of the file that it is in, perhaps with `*`; without it, any. */
+  readonly file?: string | undefined;
+  /** Day on which week 1 begins, where weeks are numbered through. */
+  readonly week_one?: string | undefined;
+}
 
-/** Where a variable is found. */
-export type Source = z.output<typeof sourceSchema>;
+/** Variables that tell the same. */
+interface Variables {
+  readonly from: readonly Source[];
+}
+
+/** Variables, and what their codes and ranges of codes mean. */
+interface Coded<T> extends Variables {
+  readonly values: Readonly<Record<string, T | typeof UNKNOWN>>;
+}
+
+interface Optional {
+  /** Whether a download may lack all of it. */
+  readonly optional: boolean;
+}
+
+/** Which variables of a survey make careers, and what their codes mean. */
+export interface SurveyMapping {
+  /** Name of the survey, as resumes give it. */
+  readonly survey: string;
+  /** How its files are read. */
+  readonly format: "nls";
+  /** Years that may become person-years; all years that say something of work where there is none. */
+  readonly years?: readonly number[] | undefined;
+  /** What decides a year, the first that is told: a student, no job, a job. */
+  readonly priority: StatusPriority;
+  readonly id: Variables;
+  readonly gender: Coded<string>;
+  readonly ethnicity: Coded<string>;
+  /** `add`: what makes a year of the codes. */
+  readonly birth_year?: (Variables & Optional & { readonly add: number }) | undefined;
+  readonly region?: (Coded<string> & Optional) | undefined;
+  /** The highest level that any of them tells in a year. */
+  readonly education: readonly (Coded<Education> & Optional)[];
+  readonly enrollment?: (Coded<boolean> & Optional) | undefined;
+  /** The first that tells an occupation in a year. */
+  readonly occupation: readonly (Variables & Optional & OccupationCodes)[];
+  /** The most frequent status of a year's variables: one a year, or one a week. */
+  readonly status?: (Coded<LaborForceStatus> & Optional) | undefined;
+}
+
+interface OccupationCodes {
+  readonly coding: Coding;
+  /** Codes that are no occupation, and what they say of the year. */
+  readonly missing: Coded<LaborForceStatus>["values"];
+}
 
 /**
  * Reads a mapping as people write it, in YAML; `docs/surveys.md` says what may stand in it.

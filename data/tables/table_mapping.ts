@@ -1,7 +1,9 @@
 import { z } from "zod";
-import { EDUCATION_LEVELS } from "../career.ts";
+import { type Education, EDUCATION_LEVELS } from "../career.ts";
 import { readCheckedYaml } from "../checked_yaml.ts";
-import { CODINGS } from "../crosswalk/coding.ts";
+import { type Coding, CODINGS } from "../crosswalk/coding.ts";
+import type { StatusPriority } from "../survey/build_careers.ts";
+import type { LaborForceStatus } from "../survey/person_record.ts";
 
 /** What a value may also say: nothing that counts. */
 export const UNKNOWN = "unknown";
@@ -12,19 +14,15 @@ const columnSchema = z.string().min(1);
 const valuesOf = <T extends z.ZodType>(meaning: T) =>
   z.record(z.string(), z.union([meaning, z.literal(UNKNOWN)]));
 
-/** A column, taken as it is, or with what its values mean. */
 const textSchema = z.union([
   columnSchema.transform((column) => ({ column, values: undefined })),
   z.strictObject({ column: columnSchema, values: valuesOf(z.string().min(1)).optional() }),
 ]);
 
 const fieldsSchema = z.strictObject({
-  /** Name of the survey, as resumes give it. */
   survey: z.string().min(1),
   format: z.literal("table"),
-  /** A row a person-year, or a row a person with columns for each year. */
   shape: z.enum(["long", "wide"]),
-  /** What decides a year, the first that is told. */
   priority: z
     .tuple([z.enum(["student", "status"]), z.enum(["student", "status"]), z.literal("occupation")])
     .refine(([first, second]) => first !== second, "must name each of student and status once")
@@ -34,9 +32,7 @@ const fieldsSchema = z.strictObject({
   ethnicity: textSchema,
   region: textSchema.optional(),
   birth_year: columnSchema.optional(),
-  /** Column of the year, of a long table. */
   year: columnSchema.optional(),
-  /** Without values, the column must hold the levels' own names. */
   education: z.strictObject({
     column: columnSchema,
     values: valuesOf(z.enum(EDUCATION_LEVELS)).optional(),
@@ -45,7 +41,6 @@ const fieldsSchema = z.strictObject({
   occupation: z.strictObject({
     column: columnSchema,
     coding: z.enum(CODINGS),
-    /** Codes that are no occupation, and what they say of the year. */
     values: valuesOf(z.enum([...STATUSES, "student"])).default({}),
   }),
   status: z.strictObject({ column: columnSchema, values: valuesOf(z.enum(STATUSES)) }).optional(),
@@ -73,8 +68,41 @@ const mappingSchema = fieldsSchema.superRefine((mapping, context) => {
   }
 });
 
+type Values<T> = Readonly<Record<string, T | typeof UNKNOWN>>;
+
+/** A column, taken as it is, or with what its values mean. */
+interface Column<T> {
+  readonly column: string;
+  readonly values?: Values<T> | undefined;
+}
+
+interface Coded<T> extends Column<T> {
+  readonly values: Values<T>;
+}
+
 /** Which columns of a table make careers, and what their values mean. */
-export type TableMapping = z.output<typeof mappingSchema>;
+export interface TableMapping {
+  /** Name of the survey, as resumes give it. */
+  readonly survey: string;
+  readonly format: "table";
+  /** A row a person-year, or a row a person with columns for each year. */
+  readonly shape: "long" | "wide";
+  /** What decides a year, the first that is told. */
+  readonly priority: StatusPriority;
+  readonly id: string;
+  readonly gender: Column<string>;
+  readonly ethnicity: Column<string>;
+  readonly region?: Column<string> | undefined;
+  readonly birth_year?: string | undefined;
+  /** Column of the year, of a long table. */
+  readonly year?: string | undefined;
+  /** Without values, the column must hold the levels' own names. */
+  readonly education: Column<Education>;
+  readonly enrollment?: Coded<boolean> | undefined;
+  /** Values: codes that are no occupation, and what they say of the year. */
+  readonly occupation: Coded<LaborForceStatus | "student"> & { readonly coding: Coding };
+  readonly status?: Coded<LaborForceStatus> | undefined;
+}
 
 /**
  * Reads the mapping of a table, as `docs/careers.md` describes it.

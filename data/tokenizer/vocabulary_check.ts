@@ -1,7 +1,7 @@
 import type { GgufVocabulary } from "./vocabulary_data.ts";
 
 /** Most tokens of a vocabulary, and bound of their ids: the largest in use have 2¹⁸. */
-export const MAX_TOKENS = 2 ** 22;
+export const MAX_TOKENS: number = 2 ** 22;
 
 /** What a file of a vocabulary got wrong. */
 export function vocabularyError(file: string, rule: string, got: string): SyntaxError {

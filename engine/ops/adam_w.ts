@@ -27,7 +27,7 @@ export interface AdamWSchedule {
 }
 
 /** Number of elements of the tensor that holds an {@linkcode adamWSchedule}. */
-export const ADAM_W_SCHEDULE_LENGTH = SCHEDULE_FIELDS.length;
+export const ADAM_W_SCHEDULE_LENGTH: number = SCHEDULE_FIELDS.length;
 
 /**
  * Values of the `schedule` tensor of a step; bias corrections are computed in float64.

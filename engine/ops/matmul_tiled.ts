@@ -195,7 +195,10 @@ function recordSplits(tape: Tape, product: Product, chosen: TiledChoice): void {
 }
 
 /** Binds what the kernel reads anyway where it reads neither bias nor residual. */
-export function unread({ a, b }: Product["buffers"]) {
+export function unread({
+  a,
+  b,
+}: Product["buffers"]): Pick<Product["buffers"], "a" | "b" | "bias" | "residual"> {
   return { a, b, bias: b, residual: b };
 }
 

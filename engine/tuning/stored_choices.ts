@@ -129,9 +129,9 @@ export function mergeTuning(one: StoredTuning, other: StoredTuning): StoredTunin
  */
 export class TunedChoices extends Map<string, Choice> implements Choices {
   /** The choices that were followed so far. */
-  readonly followed = new Map<string, Choice>();
+  readonly followed: Map<string, Choice> = new Map();
   /** Keys that were asked for and whose kernels have changed. */
-  readonly stale = new Set<string>();
+  readonly stale: Set<string> = new Set();
   readonly #stored: Readonly<Record<string, StoredChoice>>;
 
   constructor({ choices }: Pick<StoredTuning, "choices">) {

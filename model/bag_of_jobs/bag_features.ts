@@ -1,4 +1,4 @@
-import { type Covariate, Features, type FeatureSpace } from "../logit/covariates.ts";
+import { Features, type FeatureSpace } from "../logit/covariates.ts";
 import { SparseBuilder } from "../logit/design.ts";
 import type { Person } from "../occupation/occupation_model.ts";
 import type { SparseRows } from "../../engine/sparse_input.ts";
@@ -11,7 +11,7 @@ export const BAG_COVARIATES = [
   "ethnicity",
   "region",
   "birth_year",
-] as const satisfies readonly Covariate[];
+] as const;
 
 /** One of {@linkcode BAG_COVARIATES}. */
 export type BagCovariate = (typeof BAG_COVARIATES)[number];

@@ -5,7 +5,7 @@ import type { TensorLayout } from "./tensor_layout.ts";
 const INTEGERS = { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array } as const;
 
 /** Bytes of an element that can be moved. */
-export type ElementWidth = keyof typeof INTEGERS;
+export type ElementWidth = 1 | 2 | 4;
 
 /** Edge of the squares that a transposition goes by, so that both sides stay in the cache. */
 const TILE = 32;

@@ -8,8 +8,10 @@ const LIKE_GPT2 = {
   bias: "all",
 } as const;
 
+type KnownModel = "stories260k" | "career" | "gpt2-124m" | "smollm2-135m" | "llama-3.2-1b";
+
 /** Sizes of published models, to measure, tune and plan without their files. */
-export const KNOWN_CONFIGS = {
+export const KNOWN_CONFIGS: Readonly<Record<KnownModel, ModelConfig>> = {
   /** Andrej Karpathy's smallest Llama, trained on short stories. */
   stories260k: {
     ...DEFAULT_CONFIG,
@@ -79,4 +81,4 @@ export const KNOWN_CONFIGS = {
     maxSeqLen: 8192,
     theta: 500_000,
   },
-} as const satisfies Record<string, ModelConfig>;
+};

@@ -1,17 +1,14 @@
 import { z } from "zod";
-import { EDUCATION_LEVELS } from "../../career.ts";
+import { type Education, EDUCATION_LEVELS } from "../../career.ts";
 import { readCheckedYaml } from "../../checked_yaml.ts";
-import { codes, CodeTable } from "./code_table.ts";
+import type { LaborForceStatus } from "../person_record.ts";
+import { codes, type Codes, CodeTable } from "./code_table.ts";
 
 /** Years from the first to the last, both included. */
 const span = z
   .tuple([z.int().min(1968).max(2100), z.int().min(1968).max(2100)])
   .refine(([first, last]) => first <= last, { error: "years must ascend, first and last" });
 
-/**
- * A variable of the survey. `~` stands for one that is asked for and not known: reading stops
- * there and says which to fill in. A variable that the survey does not have is left out.
- */
 const variable = z
   .string()
   .regex(/^[A-Za-z][A-Za-z0-9_]{0,31}$/, { error: "must be the name of a variable" })
@@ -53,11 +50,8 @@ const schema = z.strictObject({
   format: z.literal("psid"),
   id: z.strictObject({ interview: variable, person: variable }),
   sex: z.strictObject({ variable, codes: z.strictObject({ female: codes, male: codes }) }),
-  /** Youngest and oldest age of a person-year. */
   ages: z.tuple([z.int().nonnegative(), z.int().max(130)]),
-  /** Sequence numbers of those who live with the family at the interview. */
   present: codes,
-  /** What is no age and no year of birth. */
   unknown: z.strictObject({ age: codes, born: codes }),
   codes: z.strictObject({
     relationship: z.array(z.strictObject({ years: span, head: codes, spouse: codes })).min(1),
@@ -95,11 +89,59 @@ const schema = z.strictObject({
   ),
 });
 
+/**
+ * A variable of the survey. `~` (null) stands for one that is asked for and not known: reading stops
+ * there and says which to fill in. A variable that the survey does not have is left out.
+ */
+type Variable = string | null;
+
+/** Codes of some years, the first and the last of them included. */
+type Era = Readonly<Record<"years", readonly [number, number]>>;
+
+type CodesOf<Name extends string> = Readonly<Record<Name, Codes>>;
+
 /** Which variables of the PSID say what, year by year, and what their codes mean. */
-export type PsidMapping = z.output<typeof schema>;
+export interface PsidMapping {
+  /** Name of the survey, as resumes give it. */
+  readonly survey: string;
+  readonly format: "psid";
+  readonly id: Readonly<Record<"interview" | "person", Variable>>;
+  readonly sex: { readonly variable: Variable; readonly codes: CodesOf<"female" | "male"> };
+  /** Youngest and oldest age of a person-year. */
+  readonly ages: readonly [number, number];
+  /** Sequence numbers of those who live with the family at the interview. */
+  readonly present: Codes;
+  /** What is no age and no year of birth. */
+  readonly unknown: CodesOf<"age" | "born">;
+  readonly codes: {
+    readonly relationship: readonly (Era & CodesOf<"head" | "spouse">)[];
+    readonly status: readonly (Era & CodesOf<LaborForceStatus | "student" | "missing">)[];
+    readonly education: readonly (Era & CodesOf<Education | "missing">)[];
+    readonly race: readonly (Era & { readonly codes: CodesOf<string> })[];
+    readonly region: readonly (Era & CodesOf<Region | "missing">)[];
+    readonly occupation: readonly (Era & { readonly coding: string; readonly missing: Codes })[];
+  };
+  /** The variables of each year. */
+  readonly years: Readonly<Record<string, PsidYear>>;
+}
+
+type Region = "northeast" | "northcentral" | "south" | "west";
 
 /** The variables of one year. */
-export type PsidYear = z.output<typeof yearSchema>;
+export interface PsidYear {
+  readonly individual: Readonly<
+    Record<"interview" | "sequence" | "relationship" | "age" | "education", Variable>
+  > & { readonly born?: Variable | undefined };
+  readonly family: { readonly interview: Variable; readonly region?: Variable | undefined };
+  readonly head: PsidRole;
+  readonly spouse: PsidRole;
+}
+
+interface PsidRole {
+  readonly status: Variable;
+  readonly occupation: Variable;
+  readonly race?: Variable | undefined;
+}
 
 /** Kinds of codes that change over the years. */
 type CodeKind = keyof PsidMapping["codes"];
@@ -140,7 +182,7 @@ function unfilled(value: unknown, path: string): string[] {
 function codeProblems(mapping: PsidMapping): string[] {
   const problems: string[] = [];
   for (const kind of Object.keys(mapping.codes) as CodeKind[]) {
-    const eras = mapping.codes[kind] as readonly { years: readonly [number, number] }[];
+    const eras: readonly Era[] = mapping.codes[kind];
     for (const year of Object.keys(mapping.years).map(Number)) {
       const count = eras.filter(({ years }) => years[0] <= year && year <= years[1]).length;
       if (count !== 1) problems.push(`codes.${kind}: ${year} must be in one span, got ${count}`);
@@ -172,9 +214,6 @@ function codeLists(mapping: PsidMapping): [string, ConstructorParameters<typeof 
 }
 
 /** What holds in a year, of lists that change over the years. */
-export function eraOf<Era extends { readonly years: readonly [number, number] }>(
-  eras: readonly Era[],
-  year: number,
-): Era {
+export function eraOf<E extends Era>(eras: readonly E[], year: number): E {
   return eras.find(({ years }) => years[0] <= year && year <= years[1])!;
 }
