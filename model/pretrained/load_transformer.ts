@@ -6,7 +6,7 @@ import { bytesOf, destroyAll, sizeOf, type Tensor } from "../../engine/tensor.ts
 import { toFloat32 } from "../checkpoint/gguf/to_float32.ts";
 import type { EncodedWeight, StoredModel } from "../checkpoint/stored_model.ts";
 import type { ModelConfig } from "../transformer/config.ts";
-import { Transformer } from "../transformer/transformer.ts";
+import { Transformer, type TransformerParts } from "../transformer/transformer.ts";
 import { weightShapes } from "../transformer/weight_shapes.ts";
 
 /** How far loading is. */
@@ -94,10 +94,26 @@ export async function loadTransformer(
       }
       onProgress?.({ label, loadedBytes, totalBytes });
     }
-    await gpu.finish(tensors.values());
-    return new Transformer(gpu, config, { tensors, parameters });
+    return await modelOf(gpu, config, { tensors, parameters });
   } catch (error) {
     destroyAll(tensors.values());
+    throw error;
+  }
+}
+
+/** A model of weights that have been written, once all of it is known to be in memory. */
+async function modelOf(
+  gpu: Gpu,
+  config: ModelConfig,
+  parts: Pick<TransformerParts, "tensors" | "parameters">,
+): Promise<Transformer> {
+  const model = new Transformer(gpu, config, parts);
+  const { tensors, rotaryTable } = model;
+  try {
+    await gpu.finish([...tensors.values(), ...(rotaryTable === undefined ? [] : [rotaryTable])]);
+    return model;
+  } catch (error) {
+    model.destroy();
     throw error;
   }
 }

@@ -107,6 +107,34 @@ export function localEngine(options: EngineOptions = {}): Engine {
   return engine;
 }
 
+/** Opens a device of its own that has no memory for buffers of which it is told so. */
+export function crampedAdapter(
+  isTooMuch: (buffer: GPUBufferDescriptor) => boolean,
+): () => Promise<GPUAdapter> {
+  return async () => {
+    const adapter = await openTestAdapter();
+    const open = adapter.requestDevice.bind(adapter);
+    adapter.requestDevice = async (descriptor) => {
+      const device = await open(descriptor);
+      const create = device.createBuffer.bind(device);
+      const pop = device.popErrorScope.bind(device);
+      let isFull = false;
+      device.createBuffer = (buffer) => {
+        isFull = isTooMuch(buffer);
+        return create(buffer);
+      };
+      device.popErrorScope = async () => {
+        const failed = isFull;
+        isFull = false;
+        const error = await pop();
+        return failed ? { message: "no memory left" } : error;
+      };
+      return device;
+    };
+    return adapter;
+  };
+}
+
 /** An engine at the other end of a channel. */
 export function remoteEngine(options: EngineOptions = {}): {
   readonly engine: Engine;

@@ -7,7 +7,15 @@ import { openOwnAdapter } from "../../web/engine/device.ts";
 import type { EngineErrorKind } from "../../web/engine/errors.ts";
 import { openTestAdapter } from "../support.ts";
 import { engineCases, failing } from "./engine_cases.ts";
-import { CAREER, careerFiles, chosen, localEngine } from "./engine_support.ts";
+import {
+  CAREER,
+  CAREERS,
+  careerFiles,
+  chosen,
+  collect,
+  crampedAdapter,
+  localEngine,
+} from "./engine_support.ts";
 import { FileServer } from "./file_server.ts";
 
 engineCases("in this thread", localEngine);
@@ -101,33 +109,48 @@ test("a load that began on a lost device leaves the one that was begun anew alon
 });
 
 test("weights that do not fit are told apart from damaged ones, and smaller ones load", async () => {
-  const openAdapter = async () => {
-    const adapter = await openTestAdapter();
-    const open = adapter.requestDevice.bind(adapter);
-    adapter.requestDevice = async (descriptor) => {
-      const device = await open(descriptor);
-      const create = device.createBuffer.bind(device);
-      const pop = device.popErrorScope.bind(device);
-      let isFull = false;
-      device.createBuffer = (buffer) => {
-        isFull = buffer.label === "model.embed_tokens.weight" && buffer.size > 20_000;
-        return create(buffer);
-      };
-      device.popErrorScope = async () => {
-        const failed = isFull;
-        isFull = false;
-        const error = await pop();
-        return failed ? { message: "no memory left" } : error;
-      };
-      return device;
-    };
-    return adapter;
-  };
+  const openAdapter = crampedAdapter(
+    ({ label, size }) => label === "model.embed_tokens.weight" && size > 20_000,
+  );
   const engine = localEngine({ openAdapter });
   const source = chosen(await careerFiles());
   await assert.rejects(engine.load(source), failing("out-of-memory", /no memory left/));
   assert.equal(await engine.model(), undefined);
   assert.equal((await engine.load(source, { dtype: "int8" })).dtype, "int8");
+});
+
+test("whatever does not fit once is made again when there is room, and nothing is left", async () => {
+  let [left, numMade] = [Infinity, 0];
+  const openAdapter = crampedAdapter(() => {
+    numMade += 1;
+    return left-- === 0;
+  });
+  const engine = localEngine({ openAdapter });
+  const source = chosen(await careerFiles());
+  const { deviceBytes } = await engine.load(source);
+  const works: readonly [string, () => Promise<unknown>][] = [
+    ["load", () => engine.load(source)],
+    ["predict", () => engine.predict(CAREER)],
+    ["predict within a tolerance", () => engine.predict(CAREER, { tolerance: 0.01 })],
+    ["generate", () => collect(engine.generate("x", { maxNewTokens: 2, ignoreEnd: true }))],
+    ["fine-tune", () => collect(engine.fineTune(CAREERS, { steps: 1, batchTokens: 256 }))],
+  ];
+  for (const [what, work] of works) {
+    await work(); // what is kept for all time, such as a buffer to read back, is made now
+    await engine.load(source);
+    numMade = 0;
+    await work();
+    const total = numMade;
+    assert.ok(total > 4, what);
+    for (const share of [0, 0.3, 0.6, 1]) {
+      await engine.load(source);
+      left = Math.round(share * (total - 1));
+      await assert.rejects(work(), failing("out-of-memory", /no memory left/), `${what}, ${share}`);
+      left = Infinity;
+      await work();
+      assert.equal((await engine.load(source)).deviceBytes, deviceBytes, `${what}, ${share}`);
+    }
+  }
 });
 
 test("errors of the core become kinds by what was going on", () => {

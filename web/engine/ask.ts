@@ -5,6 +5,7 @@ import { occupationIndex, OCCUPATIONS } from "../../data/occupations.ts";
 import { Random } from "../../data/random.ts";
 import { personOf, resumeOptions } from "../../data/wording.ts";
 import type { Gpu } from "../../engine/gpu.ts";
+import type { OccupationQuestion } from "../../model/occupation/occupation_model.ts";
 import { LanguageModel } from "../../model/occupation/language_model.ts";
 import type { Transformer } from "../../model/transformer/transformer.ts";
 import type { CallOptions, FutureOptions, Prediction, Question } from "./api.ts";
@@ -47,19 +48,15 @@ export class CareerReader {
     const person = personOf(asked.career, tokenizer, wording);
     checkResumeFits(person, this.#transformer.config.maxSeqLen);
     const { index, year, education, prompt } = asked;
-    const language = this.#languageOf(tolerance, question);
-    const [probabilities] =
-      tolerance === 0
-        ? [await language.distribution(person, index)]
-        : await language.distributions([{ person, index }]);
+    const probabilities = await this.#distribution({ person, index }, { ...question, tolerance });
     const last = career.observations.findLast((observation) => observation.year < year)?.occupation;
     return {
       year,
       education,
       prompt,
       numTokens: person.resume.titles.at(-1)!.start,
-      probabilities: probabilities!,
-      ...(last !== undefined && { last, stay: probabilities![occupationIndex(last)]! }),
+      probabilities,
+      ...(last !== undefined && { last, stay: probabilities[occupationIndex(last)]! }),
       ms: performance.now() - begin,
     };
   }
@@ -97,6 +94,20 @@ export class CareerReader {
   destroy(): void {
     this.#language?.model.destroy();
     this.#language = undefined;
+  }
+
+  async #distribution(
+    query: OccupationQuestion,
+    { tolerance, ...options }: CallOptions & { readonly tolerance: number },
+  ): Promise<Float64Array> {
+    try {
+      const language = this.#languageOf(tolerance, options);
+      if (tolerance === 0) return await language.distribution(query.person, query.index);
+      return (await language.distributions([query]))[0]!;
+    } catch (error) {
+      this.destroy(); // what did not fit would be missing the next time, too
+      throw error;
+    }
   }
 
   #languageOf(tolerance: number, { onProgress }: CallOptions): LanguageModel {

@@ -84,7 +84,12 @@ export class LoadedModel {
     const { ignoreEnd = false, onProgress: _, ...settings } = options;
     const text = await this.#openText();
     const endTokens = ignoreEnd ? { endTokens: [] } : {};
-    yield* text.generate(prompt, { ...settings, ...endTokens });
+    try {
+      yield* text.generate(prompt, { ...settings, ...endTokens });
+    } catch (error) {
+      text.destroyCaches(); // what did not fit would be missing the next time, too
+      throw error;
+    }
   }
 
   /**
