@@ -181,7 +181,7 @@ const HOSTILE: readonly [template: string, error: typeof RangeError | typeof Syn
 ];
 
 /** A quarter of a second where a machine is idle; tests run beside others. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 60_000; // on a machine with much else to do; without budgets, they take hours
 
 test("hostile templates end in a typed error, and soon", () => {
   const messages = [user("word ".repeat(20_000))];
