@@ -75,6 +75,7 @@ export function pageSizes(folder: string): Size[] {
     {
       what: "page, all its files",
       gzipBytes: sizeOf(all.filter((name) => name !== "licenses.txt")),
+      limitKb: PAGE_LIMIT_KB,
     },
   ];
 }
