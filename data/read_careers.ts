@@ -25,6 +25,9 @@ const COLUMNS = [
   "education",
   "occ1990dd",
 ] as const;
+/** Beyond it a file is no table of careers, and reading line by line would take minutes. */
+const MAX_EMPTY_LINES = 100_000;
+
 type Column = (typeof COLUMNS)[number];
 
 /** Survey files say "graduate degree" where the resumes of LABOR-LLM say "any graduate". */
@@ -87,9 +90,16 @@ async function* parse(
   stream: ReadableStream<Uint8Array>,
   { format, file }: ReadCareersOptions,
 ): AsyncGenerator<ParsedCareer, void, undefined> {
+  let numEmpty = 0;
+  const passEmpty = (line: number): void => {
+    if (++numEmpty <= MAX_EMPTY_LINES) return;
+    const limit = MAX_EMPTY_LINES.toLocaleString("en");
+    throw syntaxError(file, line, `at most ${limit} lines may be empty, got more (remove them)`);
+  };
   if (format === "jsonl") {
     for await (const { line, text } of readLines(stream, { file })) {
-      if (text.trim() !== "") yield { line, career: careerFromJson(text, { file, line }) };
+      if (text.trim() === "") passEmpty(line);
+      else yield { line, career: careerFromJson(text, { file, line }) };
     }
     return;
   }
@@ -100,6 +110,8 @@ async function* parse(
       header = readHeader(record, file);
     } else if (record.fields.length > 1 || record.fields[0] !== "") {
       yield { line: record.line, career: careerOfRecord(record, header, file) };
+    } else {
+      passEmpty(record.line);
     }
   }
 }

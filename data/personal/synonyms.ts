@@ -18,8 +18,10 @@ export interface Synonym {
  *
  * @see {@link https://www.ddorn.net/data.htm | Dorn's data page}
  */
-export const SYNONYMS: readonly Synonym[] = Array.from(
-  `${OFFICE_SYNONYMS}${SERVICE_SYNONYMS}`.matchAll(/(\w+):([^:]*?)(?=\s+\w+:|\s*$)/g),
-  ([, code = "", list = ""]) =>
-    list.split(",").map((text) => ({ code, text: text.trim().replaceAll(/\s+/g, " ") })),
-).flat();
+export function readSynonyms(): Synonym[] {
+  return Array.from(
+    `${OFFICE_SYNONYMS}${SERVICE_SYNONYMS}`.matchAll(/(\w+):([^:]*?)(?=\s+\w+:|\s*$)/g),
+    ([, code = "", list = ""]) =>
+      list.split(",").map((text) => ({ code, text: text.trim().replaceAll(/\s+/g, " ") })),
+  ).flat();
+}

@@ -33,7 +33,7 @@ export const OFFICE_SYNONYMS = `
     manager, production manager, manufacturing manager, director of engineering, vp engineering,
     food service manager, cafe manager, bar manager, nonprofit director, executive director, scrum
     master, postmaster, gym manager, small business owner, agile coach, delivery manager, technical
-    program manager, computer and information systems manager, partner, facilities manager, quality
+    program manager, chief of staff, computer and information systems manager, partner, facilities manager, quality
     manager, security manager, self employed business owner, account director, managing partner,
     area manager, district manager
   23: accountant, auditor, certified public accountant, cpa, tax accountant, internal auditor,
@@ -138,7 +138,7 @@ export const OFFICE_SYNONYMS = `
   156: primary school teacher, elementary school teacher, elementary teacher, grade school teacher,
     middle school teacher, second grade teacher, third grade teacher, first grade teacher, fourth
     grade teacher, fifth grade teacher, grade teacher, teacher, school teacher, schoolteacher
-  157: secondary school teacher, high school teacher, math teacher, english teacher, science
+  157: secondary school teacher, high school teacher, high school math teacher, math teacher, english teacher, science
     teacher, history teacher, chemistry teacher, biology teacher, physics teacher, spanish teacher,
     foreign language teacher, mathematics teacher, social studies teacher, secondary teacher
   158: special education teacher, special ed teacher, special needs teacher, resource teacher
@@ -153,7 +153,8 @@ export const OFFICE_SYNONYMS = `
     marriage counselor, addiction counselor
   164: librarian, library director, media specialist library, reference librarian
   165: archivist, curator, museum curator, museum technician, conservator
-  166: economist, market researcher, market research analyst, survey researcher, marketing analyst,
+  166: economist, market researcher, market research analyst, survey researcher,
+    marketing specialist, marketing coordinator, marketing associate, marketing analyst,
     seo specialist, marketing research analyst, research economist, consumer insights analyst, user
     researcher, ux researcher
   167: psychologist, clinical psychologist, school psychologist, psychotherapist
@@ -241,7 +242,7 @@ export const OFFICE_SYNONYMS = `
     stack developer, front end developer, backend developer, mobile developer, ios developer,
     android developer, java developer, game developer, application developer, programmer analyst,
     frontend engineer, backend engineer, full stack engineer, python developer, software architect,
-    coder, software programmer, qa engineer, test engineer software, embedded software engineer,
+    coder, software programmer, qa engineer, quality assurance analyst, qa analyst, quality assurance engineer, qa tester, test engineer software, embedded software engineer,
     software consultant, app developer, php developer, software development engineer, sde, swe,
     software tester, platform engineer, member of technical staff, software quality assurance
     engineer, blockchain developer, net developer
@@ -331,7 +332,7 @@ export const OFFICE_SYNONYMS = `
     dispatcher
   364: shipping clerk, receiving clerk, shipping and receiving clerk, freight agent, cargo agent,
     shipping associate, freight forwarder, shipping coordinator
-  365: stock clerk, order filler, stocker, inventory clerk, order picker, stock associate, shelf
+  365: stock clerk, merchandiser, retail merchandiser, order filler, stocker, inventory clerk, order picker, stock associate, shelf
     stacker, stockroom clerk, inventory specialist, warehouse picker, night stocker, picker packer
     warehouse, personal shopper grocery, inventory control specialist, stock handler shelf, grocery
     stocker, shelf stocker, stock replenishment associate

@@ -141,7 +141,7 @@ export const SERVICE_SYNONYMS = `
   544: millwright
   549: maintenance worker, maintenance technician, handyman, building maintenance worker, general
     maintenance, facilities technician, maintenance mechanic, maintenance man, maintenance, vending
-    machine repairer, wind turbine technician, apartment maintenance, field service technician,
+    machine repairer, wind turbine technician, apartment maintenance, field service technician, field service engineer, field engineer,
     bicycle mechanic, rigger, facility maintenance technician, service technician
   558: construction supervisor, construction foreman, construction superintendent, site supervisor
     construction, site manager, general contractor, contractor construction, building contractor,

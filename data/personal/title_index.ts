@@ -1,5 +1,5 @@
 import { OCCUPATIONS } from "../occupations.ts";
-import { SYNONYMS } from "./synonyms.ts";
+import { readSynonyms } from "./synonyms.ts";
 import { plainWords, rootOfWord, titleWords, weightOfWord } from "./title_words.ts";
 
 /** A way to call an occupation: its title, or a synonym. */
@@ -68,7 +68,8 @@ export function headOf(words: readonly string[], text: string): string | undefin
 }
 
 function buildIndex(): TitleIndex {
-  const raw = [...titleTexts(), ...SYNONYMS.map((entry) => ({ ...entry, isLong: false }))].map(
+  const synonyms = readSynonyms();
+  const raw = [...titleTexts(), ...synonyms.map((entry) => ({ ...entry, isLong: false }))].map(
     (entry) => ({ ...entry, words: titleWords(entry.text) }),
   );
   const vocabulary = new Set(raw.flatMap(({ words }) => words));
@@ -86,7 +87,7 @@ function buildIndex(): TitleIndex {
   );
   const weightOf = (word: string): number => weights.get(word) ?? 0;
   const entries = joined.map(({ code, words, text, isLong }, i): TitleEntry => {
-    const isTitle = i < joined.length - SYNONYMS.length;
+    const isTitle = i < joined.length - synonyms.length;
     const head = isTitle ? undefined : headOf(words, text);
     return {
       code,

@@ -92,6 +92,18 @@ test("columns may stand in any order beside others, and birth_year and region ma
   assert.deepEqual(await read(`${pick(COLUMNS).join("\t")}\n${pick(row).join("\t")}\n`), [bare]);
 });
 
+test("a file of more empty lines than anybody left in it is refused at once", async () => {
+  const empty = "\n".repeat(100_001);
+  for (const [text, format] of [
+    [`${HEADER}\n${empty}${ROW.join("\t")}`, "tsv"],
+    [`${COLUMNS.join(",")}\n${empty}`, "csv"],
+    [empty, "jsonl"],
+  ] as const) {
+    await assert.rejects(read(text, format), /at most 100,000 lines may be empty/, format);
+  }
+  assert.equal((await read(`${HEADER}\n\n\n${ROW.join("\t")}\n\n`)).length, 1);
+});
+
 test('"graduate degree" in a table is the level "any graduate"', async () => {
   const [career] = await read(`${HEADER}\n${rowWith({ education: "college|graduate degree" })}`);
   assert.equal(career?.observations[1]?.education, "any graduate");

@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { zipSync } from "fflate";
 import { careerToJson } from "../../data/career_json.ts";
+import type { Engine } from "../../web/engine/api.ts";
+import { createApp } from "../../web/page/app.ts";
 import { ImportClient, type ImportWorker } from "../../web/page/career/import_client.ts";
+import type { OpenedFile } from "../../web/page/career/import_messages.ts";
+import { importPanel } from "../../web/page/career/import_panel.ts";
 import { serveImports } from "../../web/page/career/import_server.ts";
 import { draftOf } from "../../web/page/career/draft.ts";
 import {
@@ -13,6 +17,8 @@ import {
   yearsOfReview,
 } from "../../web/page/career/reviewed.ts";
 import { careerOf } from "../data/arbitrary_career.ts";
+import { openPage } from "./career_results_support.ts";
+import { send, settled } from "./page_support.ts";
 
 const POSITIONS = [
   "Company Name,Title,Description,Location,Started On,Finished On",
@@ -136,4 +142,45 @@ test("reading that is ended rejects at once, and a new worker reads the next fil
   assert.equal(threads.length, 2);
   await assert.rejects(client.open(fileOf("x", "y"), AbortSignal.abort()), { name: "AbortError" });
   client.close();
+});
+
+test("a file that is overtaken by another neither shows up nor is told of", async () => {
+  openPage();
+  const replies: ((file: OpenedFile) => void)[] = [];
+  const client = {
+    open: (_file: File, signal?: AbortSignal) =>
+      new Promise<OpenedFile>((resolve, reject) => {
+        replies.push(resolve);
+        signal?.addEventListener("abort", () => reject(new Error("Cannot go on: it was ended")));
+      }),
+    close: () => undefined,
+  };
+  const app = createApp({} as unknown as Engine);
+  const events = { useYears: () => undefined, useCareer: () => undefined };
+  const panel = importPanel(app, events, client as unknown as ImportClient);
+  document.body.append(panel);
+  const drop = (name: string) =>
+    send(panel.querySelector(".drop-zone")!, "drop", {
+      dataTransfer: { files: [new File(["x"], name)] },
+    });
+  const people = (id: string) =>
+    ["a", "b"].map((end) => ({ id: id + end, firstYear: 1999, lastYear: 2001, numYears: 2 }));
+  const reply = (id: string) => ({
+    kind: "careers" as const,
+    people: people(id),
+    isComplete: true,
+    notes: [],
+  });
+  drop("slow.csv");
+  drop("quick.csv");
+  replies[1]!(reply("quick"));
+  await settled();
+  replies[0]!(reply("slow"));
+  await settled();
+  assert.deepEqual(
+    [...panel.querySelectorAll("option")].map((option) => option.getAttribute("value")),
+    ["quicka", "quickb"],
+  );
+  assert.equal(app.notice.value, undefined);
+  assert.equal(app.work.value, undefined);
 });

@@ -67,6 +67,14 @@ test("a combobox walks its list by arrow keys, picks by Enter, and puts back by 
   assert.deepEqual(picked, ["95"]);
   assert.equal(input.value, "Registered nurses");
 
+  type(input, "carpent");
+  press(input, "Tab");
+  assert.deepEqual(picked, ["95", "567"], "going on takes along what is marked");
+  press(input, "Tab");
+  assert.equal(picked.length, 2);
+  type(input, "registered nur");
+  press(input, "Enter");
+
   type(input, "carp");
   press(input, "Escape");
   assert.equal(input.value, "Registered nurses", "what is not picked does not count");
@@ -74,7 +82,7 @@ test("a combobox walks its list by arrow keys, picks by Enter, and puts back by 
   assert.equal(input.getAttribute("aria-expanded"), "false");
   send(input, "blur");
   assert.equal(input.value, "Registered nurses");
-  assert.deepEqual(picked, ["95"]);
+  assert.deepEqual(picked, ["95", "567", "95"]);
 });
 
 test("a click picks, and a title typed in full counts when one goes on", () => {

@@ -116,6 +116,8 @@ test("a kept model shows its sums, and is deleted after a second click alone", a
   assert.ok(sums.hasAttribute("open"), "sums are shown after saving");
   assert.match(sums.textContent, /(ab){32}/);
   assert.match(part.textContent, /30 B of 100 B used/);
+  assert.equal(sums.closest("[aria-live], [role=status]"), null, "nobody hears sums read out");
+  bySaying(part, "p", /^One model is kept\.$/);
   bySaying(part, "button", /^Delete$/).click();
   assert.equal(fake.stored.length, 1);
   const sure = bySaying(part, "button", /Really delete 30 B/);

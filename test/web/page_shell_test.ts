@@ -156,6 +156,16 @@ test("long work shows what, how far, and a way to end it; then nothing", async (
   assert.equal(shared.notice.value, undefined, "who ends work need not be told of it");
 });
 
+test("work that ends leaves other work on view that began since", async () => {
+  const shared = app();
+  let end = () => {};
+  const first = doWork(shared, "Reading a.csv", () => new Promise<void>((done) => (end = done)));
+  void doWork(shared, "Loading a model", () => new Promise(() => {}));
+  end();
+  await first;
+  assert.equal(shared.work.value?.title, "Loading a model");
+});
+
 test("a screen reader hears of phases, not of every byte", () => {
   const shared = app();
   const said = workBar(shared).querySelector('[role="status"]')!;

@@ -203,3 +203,35 @@ test("futures drawn before somebody ends it still count", async () => {
   assert.match(text(".futures h4"), /^7 futures, counted$/);
   assert.equal(app.notice.value, undefined);
 });
+
+test("another model's futures go, and drawing them ends", async () => {
+  app.model.value = modelInfo();
+  app.career.value = careerOf("a", "567");
+  await answered();
+  send(bySaying(part, "button", /^Draw a future$/), "click");
+  await answered();
+  assert.notEqual(part.querySelector(".stretches"), null);
+  const draw = engine.sampleFuture.bind(engine);
+  engine.sampleFuture = (career, options) => {
+    if (options?.seed === 7) app.model.value = { ...modelInfo(), name: "another" };
+    return draw(career, options);
+  };
+  send(bySaying(part, "button", /^Draw 20/), "click");
+  await answered();
+  assert.deepEqual(engine.seeds.slice(1), [0, 1, 2, 3, 4, 5, 6], "no more is drawn than needed");
+  assert.equal(part.querySelector(".stretches, .futures"), null);
+  assert.equal(app.notice.value, undefined);
+  bySaying(part, "button", /^Draw a future$/);
+});
+
+test("results of a career that is being edited cannot be asked on", async () => {
+  app.model.value = modelInfo();
+  app.career.value = careerOf("a", "567");
+  await answered();
+  const all = part.querySelector(".results-all")!;
+  assert.equal(all.hasAttribute("inert"), false);
+  app.career.value = undefined;
+  assert.equal(all.hasAttribute("inert"), true);
+  app.career.value = careerOf("a", "567");
+  assert.equal(all.hasAttribute("inert"), false);
+});

@@ -59,16 +59,18 @@ export async function doWork<T>(
 ): Promise<T | undefined> {
   const controller = new AbortController();
   const cancel = () => controller.abort();
+  let shown: Work = { title, cancel };
   app.notice.value = undefined;
-  app.work.value = { title, cancel };
-  const onProgress = (progress: Progress) => (app.work.value = { title, cancel, progress });
+  app.work.value = shown;
+  const onProgress = (progress: Progress) => (app.work.value = shown = { title, cancel, progress });
   try {
     return await task({ signal: controller.signal, onProgress });
   } catch (error) {
     if (!controller.signal.aborted) app.notice.value = noticeOf(error);
     return undefined;
   } finally {
-    app.work.value = undefined;
+    // Other work that began since stays on view, and can be ended.
+    if (app.work.value === shown) app.work.value = undefined;
   }
 }
 

@@ -7,8 +7,10 @@ import {
   type OccupationMatch,
   suggestOccupations,
 } from "../../../data/mod.ts";
-import { SYNONYMS } from "../../../data/personal/synonyms.ts";
+import { readSynonyms } from "../../../data/personal/synonyms.ts";
 import { NO_TITLES, TUNED_TITLES, UNSEEN_TITLES } from "./free_titles.ts";
+
+const SYNONYMS = readSynonyms();
 
 const TITLE_OF = new Map(OCCUPATIONS.map(({ code, title }) => [code, title]));
 

@@ -61,8 +61,10 @@ export const PRIVACY: readonly Fact[] = [
   {
     head: "A career stays in this tab.",
     text:
-      "It is kept in memory and gone with the tab. The page stores models, and which of them to " +
-      "begin with, in this browser's storage for this site. The Model section deletes them.",
+      "It is kept in memory and gone when the page is loaded again, unless you tick “Keep in this " +
+      "tab”: then the browser holds it until the tab is closed. The page stores itself, models, and " +
+      "which model to begin with, in this browser's storage for this site. The Model section " +
+      "deletes models; the browser's settings delete everything.",
   },
   {
     head: "Nothing is sent.",

@@ -73,7 +73,7 @@ function resultsOf(findings: Signal<Findings>, sharing: HTMLElement): HTMLElemen
     const { roofline, ...others } = findings.value;
     return roofline === undefined ? el("p") : rooflinePlot({ roofline, ...others }, width);
   });
-  const words = el("p", { class: "hint", "aria-live": "polite" });
+  const words = el("p", { class: "hint" });
   const leftOut = el("details", { hidden: true });
   const element = el("div", { class: "stack", hidden: true });
   element.append(el("figure", { class: "stack" }, chart.element, legend(), words), sharing);

@@ -21,7 +21,7 @@ export interface ComboboxOptions {
 let count = 0;
 
 /**
- * A text field that suggests as one types: arrow keys walk the list, Enter or a click picks,
+ * A text field that suggests as one types: arrow keys walk the list, Enter, Tab or a click picks,
  * Escape closes it and puts back what was there. What is not picked does not count.
  *
  * @see {@link https://www.w3.org/WAI/ARIA/apg/patterns/combobox/ | ARIA Authoring Practices, combobox}
@@ -104,7 +104,11 @@ export class Combobox {
     else if (key === "Escape" && isOpen) {
       this.#close();
       this.show(this.#picked);
-    } else return false;
+    } else {
+      // Tab goes on to the next field, and takes along what is marked.
+      if (key === "Tab" && isOpen && choice !== undefined) this.#pick(choice);
+      return false;
+    }
     return true;
   }
 

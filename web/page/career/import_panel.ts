@@ -19,7 +19,10 @@ export function importPanel(
   client: ImportClient = new ImportClient(),
 ): HTMLElement {
   const found = el("div", { "aria-live": "polite" });
+  /** What is being read; another file, or an end, overtakes it. */
+  let reading = new AbortController();
   const finish = () => {
+    reading.abort();
     client.close();
     replace(found);
     input.value = "";
@@ -32,10 +35,12 @@ export function importPanel(
       use(value);
     };
   const read = async (file: File) => {
+    reading.abort();
+    const own = (reading = new AbortController());
     const opened = await doWork(app, `Reading ${file.name}`, ({ signal }) =>
-      client.open(file, signal),
+      client.open(file, AbortSignal.any([signal, own.signal])).catch(unlessEnded(own.signal)),
     );
-    if (opened === undefined) return;
+    if (opened === undefined || own.signal.aborted) return;
     if (opened.kind === "history") {
       const use = done(events.useYears);
       replace(found, historyReview(opened, { use, dismiss: finish }));
@@ -70,6 +75,13 @@ export function importPanel(
   );
   acceptDrops(zone, (file) => void read(file));
   return el("div", { class: "import" }, zone, found);
+}
+
+/** Passes an error on, unless it is only that another file overtook this one. */
+function unlessEnded(signal: AbortSignal): (error: unknown) => undefined {
+  return (error) => {
+    if (!signal.aborted) throw error;
+  };
 }
 
 async function chooseCareer(

@@ -30,7 +30,11 @@ export function whoForm(draft: Signal<Draft>): HTMLElement {
     max: 2100,
     step: 1,
     placeholder: "not told",
-    onchange: () => (draft.value = withBirthYear(draft.value, birthYear.value)),
+    // What is no number at all has an empty value, and yet is told.
+    onchange: () => {
+      const text = birthYear.validity?.badInput ? "?" : birthYear.value;
+      draft.value = withBirthYear(draft.value, text);
+    },
   });
   const problem = el("p", { class: "problem", role: "status" });
 

@@ -34,10 +34,22 @@ export function modelPart(app: App, { desk, device, site }: ModelParts): HTMLEle
   );
   const kept = el("fieldset", { class: "stack" }, storedModels(desk), storageRoom(desk));
   const loaded = el("fieldset", {}, loadedModel(app, desk));
+  const part = layOut(load, kept, loaded, deviceFacts(device));
   // One model at a time: while one is on its way, nothing else can be asked for.
+  let left: Element | null = null;
   app.work.follow((work) => {
+    const focused = document.activeElement;
+    if (work !== undefined && part.contains(focused)) left = focused;
     for (const group of [load, kept, loaded]) group.disabled = work !== undefined;
+    if (work !== undefined) return;
+    // What is disabled loses the keyboard; afterwards it is where it was, if that is still there.
+    if (left !== null && document.activeElement === document.body) (left as HTMLElement).focus();
+    left = null;
   });
+  return part;
+}
+
+function layOut(load: HTMLElement, kept: HTMLElement, loaded: HTMLElement, device: HTMLElement) {
   return el(
     "div",
     { class: "spread model-part" },
@@ -51,7 +63,7 @@ export function modelPart(app: App, { desk, device, site }: ModelParts): HTMLEle
       "div",
       {},
       section("The model that answers", "model-loaded", loaded),
-      section("Your graphics processor", "model-device", deviceFacts(device)),
+      section("Your graphics processor", "model-device", device),
     ),
   );
 }

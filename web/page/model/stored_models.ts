@@ -5,9 +5,13 @@ import type { ModelDesk } from "./model_desk.ts";
 
 /** Models that this browser keeps: to load, to check, to delete. */
 export function storedModels(desk: ModelDesk): HTMLElement {
-  const box = el("div", { "aria-live": "polite" });
+  const box = el("div", { tabindex: -1 });
+  // Apart from the list, whose sums nobody wants to hear read out.
+  const said = el("p", { class: "unseen", role: "status" });
   desk.stored.follow((state) => {
     const models = state?.models ?? [];
+    const hadFocus = box.contains(document.activeElement);
+    if (state !== undefined) said.textContent = countOf(models.length);
     replace(
       box,
       state === undefined && el("p", { class: "soft" }, "Looking…"),
@@ -15,8 +19,14 @@ export function storedModels(desk: ModelDesk): HTMLElement {
       models.length > 0 &&
         el("ul", { class: "stored" }, ...models.map((model) => item(desk, model))),
     );
+    if (hadFocus) box.focus();
   });
-  return box;
+  return el("div", {}, box, said);
+}
+
+function countOf(count: number): string {
+  if (count === 0) return "No model is kept.";
+  return count === 1 ? "One model is kept." : `${count} models are kept.`;
 }
 
 function item(desk: ModelDesk, model: StoredModelInfo): HTMLElement {

@@ -19,14 +19,24 @@ export function futureView(app: App) {
   const length = numberField("Years", (value) => (years = value));
   length.show(years, YEARS);
 
+  /** Ends what is drawn when the career or the model becomes another, or another click follows. */
+  let drawing = new AbortController();
+  const begin = () => {
+    drawing.abort();
+    drawing = new AbortController();
+    return drawing.signal;
+  };
   const drawOne = async () => {
     const career = app.career.value;
     if (career === undefined) return;
     const own = seed;
+    const ended = begin();
     const future = await doWork(app, "Drawing a future", (options) =>
-      app.engine.sampleFuture(career, { ...options, years, seed: own }),
+      untilEnded(ended, options.signal, (signal) =>
+        app.engine.sampleFuture(career, { ...options, signal, years, seed: own }),
+      ),
     );
-    if (future === undefined || app.career.value !== career) return;
+    if (future === undefined || ended.aborted) return;
     seed = own + 1;
     next.textContent = "Draw another one";
     replace(
@@ -43,24 +53,37 @@ export function futureView(app: App) {
     const career = app.career.value;
     if (career === undefined) return;
     const futures: Observation[][] = [];
-    await doWork(app, `Drawing ${MANY} futures`, async ({ signal, onProgress }) => {
-      for (let i = 0; i < MANY; i++) {
-        onProgress({ phase: "sample", what: "futures", done: i, total: MANY, unit: "steps" });
-        futures.push(await app.engine.sampleFuture(career, { signal, years, seed: i }));
-      }
-    });
+    const ended = begin();
+    const numYears = years;
+    await doWork(app, `Drawing ${MANY} futures`, (options) =>
+      untilEnded(ended, options.signal, async (signal) => {
+        for (let i = 0; i < MANY; i++) {
+          options.onProgress({
+            phase: "sample",
+            what: "",
+            done: i * numYears,
+            total: MANY * numYears,
+            unit: "years",
+          });
+          futures.push(await app.engine.sampleFuture(career, { signal, years: numYears, seed: i }));
+        }
+      }),
+    );
     // What was drawn before it was ended counts.
-    if (futures.length > 0 && app.career.value === career) {
+    if (futures.length > 0 && !ended.aborted) {
       replace(many, summaryView(career, futures));
     }
   };
   const next = button("Draw a future", () => void drawOne());
-  app.career.follow(() => {
+  const startOver = () => {
+    begin();
     seed = 0;
     next.textContent = "Draw a future";
     replace(one);
     replace(many);
-  });
+  };
+  // Another model's futures are not this one's.
+  for (const signal of [app.career, app.model]) signal.follow(startOver);
   const element = el(
     "section",
     { class: "future-view", "aria-labelledby": "future-heading" },
@@ -82,6 +105,20 @@ export function futureView(app: App) {
     many,
   );
   return { element };
+}
+
+/** Does a task that either of two may end; that `ended` ended it is no error. */
+async function untilEnded<T>(
+  ended: AbortSignal,
+  cancelled: AbortSignal,
+  task: (signal: AbortSignal) => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await task(AbortSignal.any([ended, cancelled]));
+  } catch (error) {
+    if (ended.aborted) return undefined;
+    throw error;
+  }
 }
 
 /** Where people are, over futures, in a year that can be chosen. */

@@ -36,6 +36,11 @@ export function resultsPart(app: App): HTMLElement {
     prompt.element,
   );
 
+  const setStale = (isStale: boolean) => {
+    all.classList.toggle("stale", isStale);
+    // Without a career its buttons would do nothing.
+    all.toggleAttribute("inert", isStale);
+  };
   const set = (now: Question) => {
     question = now;
     ask();
@@ -46,10 +51,10 @@ export function resultsPart(app: App): HTMLElement {
     if (career === undefined || model === undefined) {
       // The last answer stays on view, dimmed, while a career is edited.
       if (model === undefined) predictor.clear();
-      all.classList.toggle("stale", true);
+      setStale(true);
       return;
     }
-    all.classList.toggle("stale", false);
+    setStale(false);
     question = keepQuestion(career, question);
     const full = fullQuestion(career, question);
     year.show(full.year, askableYears(career));
