@@ -89,11 +89,13 @@ test("a load that began on a lost device leaves the one that was begun anew alon
   };
   const engine = localEngine({ openAdapter });
   let goOn: () => void = () => undefined;
+  let isGivenUp = false;
   const isHeld = new Promise<void>((resolve) => {
     server.fault = ({ path }, response, bytes) => {
       if (path !== "m/model.safetensors") return false;
       server.fault = undefined;
       goOn = () => response.end(bytes);
+      response.on("close", () => (isGivenUp = !response.writableFinished));
       resolve();
       return true;
     };
@@ -102,10 +104,29 @@ test("a load that began on a lost device leaves the one that was begun anew alon
   await isHeld;
   await engine.loseDevice();
   await loading;
+  assert.ok(isGivenUp, "its download is ended");
   goOn();
   await new Promise((resolve) => setTimeout(resolve, 300));
   await engine.predict(CAREER);
   assert.equal(numLoads, 1);
+});
+
+test("an engine that is destroyed ends its download, and begins none anew", async () => {
+  await using server = await FileServer.start({ "m/config.json": new Uint8Array(2) });
+  const engine = localEngine();
+  await engine.device();
+  const isEnded = new Promise<void>((resolve) => {
+    server.fault = (_, response) => {
+      response.on("close", resolve);
+      engine.destroy();
+      return true;
+    };
+  });
+  const loading = engine.load({ kind: "url", url: `${server.url}m/` });
+  await assert.rejects(loading, failing("aborted", /destroyed/));
+  await isEnded;
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.equal(server.requests.length, 1);
 });
 
 test("weights that do not fit are told apart from damaged ones, and smaller ones load", async () => {

@@ -124,7 +124,11 @@ export class Session {
   async load(gpu: Gpu, source: ModelSource, options: LoadOptions): Promise<LoadedModel> {
     const begin = performance.now();
     const { openStore } = this.#options;
-    const opened = await openSource(source, { ...options, openStore });
+    // A download is of no use to a device that is gone, or was destroyed.
+    const ended = new AbortController();
+    void gpu.lost.then((error) => ended.abort(error));
+    const signal = AbortSignal.any([ended.signal, ...(options.signal ? [options.signal] : [])]);
+    const opened = await openSource(source, { ...options, signal, openStore });
     try {
       // If the device went meanwhile, this call has been begun anew, and what stands is that one's.
       gpu.check();
@@ -191,6 +195,7 @@ export class Session {
   }
 
   async #ready(): Promise<OpenDevice> {
+    if (this.#isDestroyed) throw new Error("Cannot open a device: the engine was destroyed");
     this.#device ??= this.#orElse(this.#open(), undefined);
     const before = this.#device;
     const device = await before;
