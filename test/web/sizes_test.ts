@@ -32,7 +32,7 @@ after(() => rmSync(folder, { recursive: true }));
 
 test("all files of the page together stay below 250 kB", () => {
   const names = startFiles(folder);
-  for (const kind of [/^index\.html$/, /index-.*\.js$/, /\/worker-.*\.js$/, /index-.*\.css$/]) {
+  for (const kind of [/^index\.html$/, /index-.*\.js$/, /\/worker-.*\.js$/, /style-.*\.css$/]) {
     assert.ok(
       names.some((name) => kind.test(name)),
       `${kind} is loaded at the start, got ${names.join(", ")}`,
