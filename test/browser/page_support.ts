@@ -80,7 +80,8 @@ export async function visit(
   const [requested, problems]: string[][] = [[], []];
   context.on("request", (request) => requested!.push(request.url()));
   context.on("console", (message) => {
-    if (message.type() === "error") problems!.push(message.text());
+    const isOfPolicy = /policy/i.test(message.text()); // some of which are but warnings
+    if (message.type() === "error" || isOfPolicy) problems!.push(message.text());
   });
   context.on("weberror", (error) => problems!.push(String(error.error())));
   if (init !== undefined) await context.addInitScript(init);
