@@ -322,3 +322,14 @@ test("a download can be ended, and begins again later", async () => {
   server.fault = undefined;
   await save(`${server.url}m/`, {}, origin);
 });
+
+test("a relative address counts from the page", async () => {
+  await using server = await serve();
+  const location = { href: `${server.url}page.html?a#b` };
+  Object.defineProperty(globalThis, "location", { value: location, configurable: true });
+  try {
+    assert.equal((await save("m")).name, "listed");
+  } finally {
+    Reflect.deleteProperty(globalThis, "location");
+  }
+});
