@@ -3,9 +3,8 @@ import { once } from "node:events";
 import type { Command } from "commander";
 import { wholeNumber } from "../run/flags.ts";
 import { formatBytes } from "../run/format.ts";
-import { findPage, pageFiles } from "../run/served_files.ts";
-import { type ServedModel, serveModel } from "../run/served_model.ts";
-import { isLoopback, type SeenRequest, startWebServer } from "../run/web_server.ts";
+import type { ServedModel } from "../run/served_model.ts";
+import type { SeenRequest } from "../run/web_server.ts";
 
 /** Flags of `tenure web`. */
 interface WebFlags {
@@ -51,7 +50,10 @@ Examples:
   $ tenure web --model model.gguf --port 9000`;
 
 async function serve({ model: path, host, port, open, verbose }: WebFlags): Promise<void> {
+  const { findPage, pageFiles } = await import("../run/served_files.ts");
+  const { isLoopback, startWebServer } = await import("../run/web_server.ts");
   const page = await pageFiles(await findPage());
+  const { serveModel } = await import("../run/served_model.ts");
   const model = path === undefined ? undefined : await serveModel(path);
   const server = await startWebServer({
     files: new Map([...page, ...(model?.files ?? [])]),
