@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { randomModel } from "../cli/run/built_in_sizes.ts";
+import { randomModel } from "../cli/run/random_model.ts";
 import { bytesSource } from "../model/checkpoint/byte_source.ts";
 import type { StoredModel } from "../model/checkpoint/stored_model.ts";
 import { openFile } from "../model/pretrained/open_model.ts";

@@ -138,6 +138,7 @@ export {
 } from "./occupation/metrics.ts";
 export * from "./occupation/occupation_model.ts";
 export * from "./occupation/table.ts";
+export * from "./occupation/text_table.ts";
 export * from "./pretrained/file_sets.ts";
 export * from "./pretrained/load_pretrained.ts";
 export * from "./pretrained/load_transformer.ts";

@@ -6,7 +6,7 @@ import type { ModelConfig } from "../../model/transformer/config.ts";
 import { forwardFlopsPerToken } from "../../model/transformer/flops.ts";
 import type { Transformer } from "../../model/transformer/transformer.ts";
 import { type Scale, SMOLLM2_135M } from "../cases/mod.ts";
-import { randomModel } from "../../cli/run/built_in_sizes.ts";
+import { randomModel } from "../../cli/run/random_model.ts";
 import { type BenchModel, benchModels, randomPrompt } from "../generation_models.ts";
 import { type BenchRow, rowOf } from "../report/row.ts";
 import { timeCalls } from "./host_clock.ts";

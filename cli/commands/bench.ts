@@ -1,8 +1,6 @@
 import { type Command, Option } from "commander";
-import { type Kernels, KERNELS } from "../run/device.ts";
+import { type Kernels, KERNELS } from "../run/choices.ts";
 import { addDeviceFlags, deviceOf, type DeviceFlags } from "../run/device_flags.ts";
-import { benchRoofline } from "../run/profile.ts";
-import { formatRoofline } from "../run/profile_report.ts";
 import { Progress } from "../run/progress.ts";
 
 /** Flags of `tenure bench roofline`. */
@@ -25,6 +23,8 @@ export function benchCommand(program: Command): void {
   addDeviceFlags(roofline)
     .addHelpText("after", HELP)
     .action(async ({ json, kernels, ...flags }: RooflineFlags) => {
+      const { benchRoofline } = await import("../run/profile.ts");
+      const { formatRoofline } = await import("../run/profile_report.ts");
       const progress = new Progress();
       const { adapter, roofline: measured } = await benchRoofline({
         kernels,

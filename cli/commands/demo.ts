@@ -1,10 +1,8 @@
 import type { Command } from "commander";
-import { demo } from "../run/demo.ts";
 import { addDeviceFlags, deviceOf, type DeviceFlags } from "../run/device_flags.ts";
 import { wholeNumber } from "../run/flags.ts";
 import { interruptibly } from "../run/interrupt.ts";
 import { formatDuration, Progress } from "../run/progress.ts";
-import { formatResult } from "./eval.ts";
 
 /** Flags of `tenure demo`. */
 interface DemoFlags extends DeviceFlags {
@@ -33,12 +31,14 @@ Examples:
     )
     .action(async ({ output, seed, ...device }: DemoFlags) => {
       const begin = performance.now();
+      const { demo } = await import("../run/demo.ts");
+      const { formatEvaluation } = await import("../run/eval_text.ts");
       const progress = new Progress();
       const result = await interruptibly((signal) =>
         demo({ folder: output, seed, progress, device: deviceOf(device), signal }),
       );
       process.stdout.write(
-        `${formatResult(result.evaluation)}\nAll of it took ${formatDuration(performance.now() - begin)}.\n\n${nextSteps(output, result.exampleId)}`,
+        `${formatEvaluation(result.evaluation)}\nAll of it took ${formatDuration(performance.now() - begin)}.\n\n${nextSteps(output, result.exampleId)}`,
       );
     });
 }

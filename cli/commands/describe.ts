@@ -2,8 +2,7 @@ import { basename } from "node:path";
 import type { Command } from "commander";
 import { EXIT, failingAs } from "../platform/errors.ts";
 import type { ReportDocument } from "../report/document.ts";
-import { readCareersFile } from "../run/careers_file.ts";
-import { describeCareers, type NamedCareers, summarizeCareers } from "../run/describe.ts";
+import type { NamedCareers } from "../run/describe.ts";
 import { wholeNumber } from "../run/flags.ts";
 
 /** Flags of `tenure describe`. */
@@ -39,7 +38,8 @@ Examples:
 
 async function describe(files: readonly string[], flags: DescribeFlags): Promise<void> {
   const { output, top, json } = flags;
-  // Observable Plot takes a second to load: only where it is needed.
+  const { readCareersFile } = await import("../run/careers_file.ts");
+  const { describeCareers, summarizeCareers } = await import("../run/describe.ts");
   const report = await import("../report/mod.ts");
   if (output !== undefined) await report.checkReportFolder(output);
   const sets: NamedCareers[] = [];

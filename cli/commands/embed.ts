@@ -2,8 +2,7 @@ import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type Command, Option } from "commander";
 import { CliError, EXIT } from "../platform/errors.ts";
-import { embed, type EmbeddedText, type EmbedRequest, type VectorSink } from "../run/embed.ts";
-import { parquetSink, safetensorsSink } from "../run/embedding_files.ts";
+import type { EmbeddedText, EmbedRequest, VectorSink } from "../run/embed.ts";
 import { wholeNumber } from "../run/flags.ts";
 import { print } from "../run/stdout.ts";
 import { untilStopped } from "../run/until_stopped.ts";
@@ -44,6 +43,7 @@ export function embedCommand(program: Command): void {
       const input = inputOf(texts, flags);
       const { layer, pooling, output, withText = false } = flags;
       const sink = await sinkOf(output, withText);
+      const { embed } = await import("../run/embed.ts");
       await untilStopped(async (signal) => {
         await embed(
           {
@@ -88,6 +88,7 @@ function inputOf(texts: readonly string[], { input: file }: EmbedFlags): EmbedRe
 /** Where vectors go, by the name of the file; its folder must be there before the work begins. */
 async function sinkOf(path: string | undefined, withText: boolean): Promise<VectorSink<void>> {
   if (path === undefined) return (_, vectors) => printVectors(vectors, withText);
+  const { parquetSink, safetensorsSink } = await import("../run/embedding_files.ts");
   const sink = path.endsWith(".safetensors")
     ? safetensorsSink(path)
     : path.endsWith(".parquet")

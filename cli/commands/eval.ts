@@ -1,10 +1,8 @@
 import { type Command, Option } from "commander";
-import { formatFigure, perplexityTable } from "../../model/occupation/table.ts";
+import { DEFAULT_TOLERANCE } from "../run/choices.ts";
 import { addDeviceFlags, deviceOf, type DeviceFlags } from "../run/device_flags.ts";
-import { DEFAULT_TOLERANCE } from "../run/eval_report.ts";
-import { type EvalResult, evaluateRun } from "../run/evaluate.ts";
 import { realNumber, wholeNumber } from "../run/flags.ts";
-import { formatDuration, Progress } from "../run/progress.ts";
+import { Progress } from "../run/progress.ts";
 
 /** Flags of `tenure eval`. */
 interface EvalFlags extends DeviceFlags {
@@ -55,6 +53,8 @@ Examples:
     )
     .action(async (model: string, flags: EvalFlags) => {
       const { model: baseModel, data, otherData, split, limit, tolerance, json } = flags;
+      const { formatEvaluation } = await import("../run/eval_text.ts");
+      const { evaluateRun } = await import("../run/evaluate.ts");
       const result = await evaluateRun({
         model,
         ...(baseModel !== undefined && { baseModel }),
@@ -66,37 +66,8 @@ Examples:
         device: deviceOf(flags),
         progress: new Progress(),
       });
-      const text = json === true ? JSON.stringify(result.report, null, 2) : formatResult(result);
+      const text =
+        json === true ? JSON.stringify(result.report, null, 2) : formatEvaluation(result);
       process.stdout.write(`${text}\n`);
     });
-}
-
-/** The table and what to know about it. */
-export function formatResult({ report, evaluations, file }: EvalResult): string {
-  const { checkpoint, numPeople, split, tolerance, unexplored, differences, truth, seconds } =
-    report;
-  const lines = differences.map(
-    ({ to, difference, standardError }) =>
-      `Language model minus ${to}: ${signed(difference)} (s.e. ${formatFigure(standardError)})`,
-  );
-  const pruning =
-    tolerance === 0
-      ? "every title explored"
-      : `at most ${unexplored.largest.toExponential(1)} of probability unexplored at an observation, ${unexplored.mean.toExponential(1)} on average`;
-  return [
-    perplexityTable(evaluations),
-    ...(truth === undefined
-      ? []
-      : [
-          `True entropy: ${truth.entropy.toFixed(3)} nats an observation, a perplexity of ${formatFigure(truth.perplexity)} that no model can expect to beat.`,
-        ]),
-    "",
-    ...lines,
-    `${checkpoint}: ${numPeople} ${split} people in ${formatDuration(1000 * seconds)}; ${pruning}.`,
-    file === undefined ? "The checkpoint lies in no run: no report written." : `Report: ${file}`,
-  ].join("\n");
-}
-
-function signed(value: number): string {
-  return `${value < 0 ? "−" : "+"}${formatFigure(Math.abs(value))}`;
 }

@@ -4,10 +4,9 @@ import {
   EXPORT_DTYPES,
   EXPORT_FORMATS,
   type ExportDtype,
-  exportModel,
-  type ExportRequest,
-  type ExportSummary,
-} from "../run/export.ts";
+  type ExportFormat,
+} from "../run/choices.ts";
+import type { ExportRequest, ExportSummary } from "../run/export.ts";
 import { wholeNumber } from "../run/flags.ts";
 import { formatBytes } from "../run/format.ts";
 import { Progress } from "../run/progress.ts";
@@ -17,7 +16,7 @@ import { MODEL_ARGUMENT } from "./model_flags.ts";
 /** Flags of `tenure export`. */
 interface ExportFlags {
   readonly output: string;
-  readonly format: ExportRequest["format"];
+  readonly format: ExportFormat;
   readonly dtype?: ExportDtype;
   readonly adapter?: string;
   readonly merge?: boolean;
@@ -59,6 +58,7 @@ export function exportCommand(program: Command): void {
     .option("--overwrite", "replace an earlier export in the folder")
     .addHelpText("after", HELP)
     .action(async (model: string, flags: ExportFlags) => {
+      const { exportModel } = await import("../run/export.ts");
       await untilStopped(async (signal) => {
         const summary = await exportModel({ ...requestOf(model, flags), signal });
         process.stdout.write(formatSummary(summary));

@@ -1,12 +1,7 @@
 import type { Command } from "commander";
 import { CliError, EXIT } from "../platform/errors.ts";
 import { realNumber, wholeNumber } from "../run/flags.ts";
-import {
-  generate,
-  type GeneratedText,
-  type GenerateRequest,
-  type GenerateStatistics,
-} from "../run/generate.ts";
+import type { GeneratedText, GenerateRequest, GenerateStatistics } from "../run/generate.ts";
 import { untilStopped } from "../run/until_stopped.ts";
 import { addModelFlags, MODEL_ARGUMENT, type ModelFlags, modelRequest } from "./model_flags.ts";
 
@@ -49,6 +44,7 @@ export function generateCommand(program: Command): void {
           "Cannot generate: --system must come with --chat, got it alone",
         );
       }
+      const { generate } = await import("../run/generate.ts");
       await untilStopped(async (signal) => {
         const printer = new Printer(flags.json === true, countOf(prompts));
         const statistics = await generate({

@@ -1,8 +1,5 @@
 import { type Command, Option } from "commander";
 import { CliError, EXIT } from "../platform/errors.ts";
-import { importCareers } from "../run/import.ts";
-import { readyMapping } from "../run/import_mapping.ts";
-import { formatImport } from "../run/import_report.ts";
 import { Progress } from "../run/progress.ts";
 import { print } from "../run/stdout.ts";
 import { untilStopped } from "../run/until_stopped.ts";
@@ -35,8 +32,13 @@ export function importCommand(program: Command): void {
     .option("--print-mapping <name>", "print a ready mapping, to start your own from, and stop")
     .addHelpText("after", HELP)
     .action(async (paths: readonly string[], flags: ImportFlags) => {
-      if (flags.printMapping !== undefined) return print(readyMapping(flags.printMapping));
+      if (flags.printMapping !== undefined) {
+        const { readyMapping } = await import("../run/import_mapping.ts");
+        return print(readyMapping(flags.printMapping));
+      }
       const { mapping, output } = checked(paths, flags);
+      const { importCareers } = await import("../run/import.ts");
+      const { formatImport } = await import("../run/import_report.ts");
       await untilStopped(async (signal) => {
         const outcome = await importCareers({
           paths,

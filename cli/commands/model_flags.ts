@@ -1,8 +1,8 @@
 import { type Command, Option } from "commander";
 import type { WeightDType } from "../../engine/pack.ts";
-import { type Kernels, KERNELS } from "../run/device.ts";
+import { type Kernels, KERNELS, WEIGHT_DTYPES } from "../run/choices.ts";
 import { addDeviceFlags, deviceOf, type DeviceFlags } from "../run/device_flags.ts";
-import { type ModelRequest, WEIGHT_DTYPES } from "../run/load_model.ts";
+import type { ModelRequest } from "../run/load_model.ts";
 import { Progress } from "../run/progress.ts";
 
 /** What all commands that run a model say of it. */

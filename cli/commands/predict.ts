@@ -1,10 +1,10 @@
 import { type Command, Option } from "commander";
-import { EDUCATION_LEVELS, type Education } from "../../data/mod.ts";
-import { alignTable } from "../../model/occupation/table.ts";
+import { EDUCATION_LEVELS, type Education } from "../../data/career.ts";
+import { alignTable } from "../../model/occupation/text_table.ts";
 import { CliError, EXIT } from "../platform/errors.ts";
 import { addDeviceFlags, deviceOf, type DeviceFlags } from "../run/device_flags.ts";
 import { wholeNumber } from "../run/flags.ts";
-import { predict, type Prediction, type PredictRequest } from "../run/predict.ts";
+import type { Prediction, PredictRequest } from "../run/predict.ts";
 
 /** Flags of `tenure predict`. */
 interface PredictFlags extends DeviceFlags {
@@ -55,10 +55,12 @@ Examples:
     )
     .action(async (model: string, flags: PredictFlags) => {
       const { model: baseModel, year, education, top } = flags;
+      const career = careerOf(flags);
+      const { predict } = await import("../run/predict.ts");
       const prediction = await predict({
         model,
         ...(baseModel !== undefined && { baseModel }),
-        career: careerOf(flags),
+        career,
         ...(year !== undefined && { year }),
         ...(education !== undefined && { education }),
         top,

@@ -1,9 +1,8 @@
 import { type Command, Option } from "commander";
-import { POPULATION_NAMES, type PopulationName } from "../../data/synthetic/mod.ts";
+import { POPULATION_NAMES, type PopulationName } from "../../data/synthetic/population.ts";
 import { CliError, EXIT } from "../platform/errors.ts";
 import { wholeNumber } from "../run/flags.ts";
-import { prepare } from "../run/prepare.ts";
-import { countTable } from "../run/split_counts.ts";
+import type { PrepareRequest } from "../run/prepare.ts";
 
 /** Flags of `tenure prepare`. */
 interface PrepareFlags {
@@ -64,8 +63,11 @@ Examples:
     .action(async (careers: string | undefined, flags: PrepareFlags) => {
       const { output, seed, birthYear, titles, lastRows } = flags;
       const dataset = flags.datasetName ?? (flags.synthetic ? "SYNTHETIC" : "NLSY97");
+      const source = sourceOf(careers, flags);
+      const { prepare } = await import("../run/prepare.ts");
+      const { countTable } = await import("../run/split_counts.ts");
       const { folder, vocabSize, counts } = await prepare({
-        source: sourceOf(careers, flags),
+        source,
         folder: output,
         seed,
         wording: { dataset, birthYear, titles, titleSeed: seed, lastRows },
@@ -82,7 +84,7 @@ Examples:
 function sourceOf(
   careers: string | undefined,
   { synthetic, numPeople }: PrepareFlags,
-): Parameters<typeof prepare>[0]["source"] {
+): PrepareRequest["source"] {
   if ((careers === undefined) === (synthetic === undefined)) {
     throw new CliError(
       EXIT.usage,

@@ -1,25 +1,20 @@
 import { stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { type Command, Option } from "commander";
-import { chromeTrace } from "../../engine/profile/chrome_trace.ts";
 import type { WeightDType } from "../../engine/pack.ts";
 import { CliError, EXIT } from "../platform/errors.ts";
-import { writeAtomically } from "../platform/files.ts";
-import { type Kernels, KERNELS } from "../run/device.ts";
+import { BUILT_IN_SIZES } from "../run/built_in_sizes.ts";
+import { type Kernels, KERNELS, type Phase, PHASES, WEIGHT_DTYPES } from "../run/choices.ts";
 import { addDeviceFlags, deviceOf, type DeviceFlags } from "../run/device_flags.ts";
 import { wholeNumber } from "../run/flags.ts";
-import { WEIGHT_DTYPES } from "../run/load_model.ts";
-import { profileModel, type ProfileRequest } from "../run/profile.ts";
-import { formatProfile } from "../run/profile_report.ts";
-import { BUILT_IN_SIZES } from "../run/built_in_sizes.ts";
-import { PROFILED_WORK, type ProfiledWork } from "../run/profile_subject.ts";
+import type { ProfileRequest } from "../run/profile.ts";
 import { Progress } from "../run/progress.ts";
 import { MODEL_ARGUMENT } from "./model_flags.ts";
 
 /** Flags of `tenure profile`. */
 interface ProfileFlags extends DeviceFlags {
   readonly size?: string;
-  readonly what: ProfiledWork;
+  readonly what: Phase;
   readonly rows: number;
   readonly length?: number;
   readonly dtype: WeightDType;
@@ -42,7 +37,7 @@ export function profileCommand(program: Command): void {
     .description("Show where the time of a training step, a prompt or a token goes.")
     .argument("[model]", `${MODEL_ARGUMENT}; none for random weights of --size`)
     .addOption(choice("--size <name>", "sizes without a model", Object.keys(BUILT_IN_SIZES)))
-    .addOption(choice("--what <work>", "what is run", PROFILED_WORK).default("train"))
+    .addOption(choice("--what <work>", "what is run", PHASES).default("train"))
     .option("--rows <n>", "rows of a batch, or texts side by side", count, 1)
     .option(
       "--length <n>",
@@ -84,9 +79,14 @@ Examples:
 async function run(path: string | undefined, flags: ProfileFlags): Promise<void> {
   const progress = new Progress();
   if (flags.trace !== undefined) await checkFolderOf(flags.trace);
-  const profiled = await profileModel({ ...requestOf(path, flags), progress });
+  const request = requestOf(path, flags);
+  const { profileModel } = await import("../run/profile.ts");
+  const { formatProfile } = await import("../run/profile_report.ts");
+  const profiled = await profileModel({ ...request, progress });
   const { profile, ...subject } = profiled;
   if (flags.trace !== undefined) {
+    const { chromeTrace } = await import("../../engine/profile/chrome_trace.ts");
+    const { writeAtomically } = await import("../platform/files.ts");
     await writeAtomically(flags.trace, JSON.stringify(chromeTrace(profile)));
     progress.line(`Wrote ${flags.trace}: open it in https://ui.perfetto.dev`);
   }

@@ -1,9 +1,8 @@
 import type { Command } from "commander";
-import { alignTable } from "../../model/occupation/table.ts";
+import { alignTable } from "../../model/occupation/text_table.ts";
 import { CliError, EXIT } from "../platform/errors.ts";
-import { type Answer, score, type ScoredContinuation, type ScoreRequest } from "../run/score.ts";
+import type { Answer, ScoredContinuation, ScoreRequest } from "../run/score.ts";
 import { print } from "../run/stdout.ts";
-import { UnfinishedFile } from "../run/unfinished_file.ts";
 import { untilStopped } from "../run/until_stopped.ts";
 import { addModelFlags, MODEL_ARGUMENT, type ModelFlags, modelRequest } from "./model_flags.ts";
 
@@ -77,6 +76,7 @@ function inputOf({ prefix, continuation, input }: ScoreFlags): ScoreRequest["inp
 type Scoring = Omit<ScoreRequest, "onAnswer">;
 
 async function scoreToStdout(scoring: Scoring, json: boolean): Promise<void> {
+  const { score } = await import("../run/score.ts");
   await score({
     ...scoring,
     onAnswer: (answer) => {
@@ -87,6 +87,8 @@ async function scoreToStdout(scoring: Scoring, json: boolean): Promise<void> {
 }
 
 async function scoreToFile(scoring: Scoring, path: string, signal: AbortSignal): Promise<void> {
+  const { score } = await import("../run/score.ts");
+  const { UnfinishedFile } = await import("../run/unfinished_file.ts");
   const file = await UnfinishedFile.open(path, {
     onNote: (text) => scoring.progress.line(text),
   });

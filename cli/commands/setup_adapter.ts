@@ -3,7 +3,6 @@ import { accessSync, constants, existsSync, readdirSync, readFileSync } from "no
 import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import type { Command } from "commander";
-import { openAdapter } from "../platform/dawn.ts";
 import {
   type InstallPlan,
   parseOsRelease,
@@ -36,6 +35,7 @@ Examples:
 
 /** Installs lavapipe unless the machine already has it, or something better. */
 async function setUp(isAgreed: boolean): Promise<ExitCode> {
+  const { openAdapter } = await import("../platform/dawn.ts");
   const current = await openAdapter({ env: { ...process.env, TENURE_ADAPTER: "" } }).catch(
     () => undefined,
   );

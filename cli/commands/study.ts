@@ -4,8 +4,6 @@ import { addDeviceFlags, deviceOf, type DeviceFlags } from "../run/device_flags.
 import { interruptibly } from "../run/interrupt.ts";
 import { Progress } from "../run/progress.ts";
 import { CliError, EXIT } from "../platform/errors.ts";
-import { describePlan } from "../study/describe_plan.ts";
-import { openStudy, runStudy } from "../study/run.ts";
 
 /** Flags of `tenure study`. */
 interface StudyFlags extends DeviceFlags {
@@ -45,8 +43,10 @@ Examples:
     )
     .action(async (file: string, flags: StudyFlags) => {
       const { output = join("runs", basename(file).replace(/\.ya?ml$/i, "")) } = flags;
+      const { openStudy, runStudy } = await import("../study/run.ts");
       const progress = new Progress();
       if (flags.dryRun === true) {
+        const { describePlan } = await import("../study/describe_plan.ts");
         const opened = await openStudy(file, progress);
         process.stdout.write(`${await describePlan(opened, output)}\n`);
         return;

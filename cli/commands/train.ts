@@ -1,8 +1,7 @@
 import type { Command } from "commander";
-import { formatFigure } from "../../model/occupation/table.ts";
+import { formatFigure } from "../../model/occupation/text_table.ts";
 import { EXIT } from "../platform/errors.ts";
 import { interruptibly } from "../run/interrupt.ts";
-import { dryRun, train } from "../run/train.ts";
 import { addTrainFlags, type TrainFlags, trainRequest } from "../run/train_flags.ts";
 
 /** Adds `tenure train` to the program. */
@@ -17,6 +16,7 @@ export function trainCommand(program: Command): void {
   addTrainFlags(command);
   command.addHelpText("after", HELP).action(async (folder: string, flags: TrainFlags) => {
     const request = trainRequest(folder, flags);
+    const { dryRun, train } = await import("../run/train.ts");
     if (flags.dryRun === true) {
       process.stdout.write(await dryRun(request));
       return;

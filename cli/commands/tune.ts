@@ -1,24 +1,14 @@
 import { type Command, Option } from "commander";
 import type { WeightDType } from "../../engine/pack.ts";
 import type { Choice } from "../../engine/tuning/tunable.ts";
-import { alignTable } from "../../model/occupation/table.ts";
+import { alignTable } from "../../model/occupation/text_table.ts";
 import { CliError, EXIT } from "../platform/errors.ts";
-import { type Kernels, KERNELS } from "../run/device.ts";
+import { BUILT_IN_SIZES } from "../run/built_in_sizes.ts";
+import { type Kernels, KERNELS, type Phase, PHASES, WEIGHT_DTYPES } from "../run/choices.ts";
 import { addDeviceFlags, deviceOf, type DeviceFlags } from "../run/device_flags.ts";
 import { realNumber, wholeNumber } from "../run/flags.ts";
-import { WEIGHT_DTYPES } from "../run/load_model.ts";
 import { Progress } from "../run/progress.ts";
-import {
-  clearTuning,
-  listTuning,
-  planTuning,
-  type PlannedQuestion,
-  tuneKernels,
-  type TuneOutcome,
-  type TuneRequest,
-} from "../run/tune.ts";
-import { BUILT_IN_SIZES } from "../run/built_in_sizes.ts";
-import { type Phase, PHASES } from "../run/tuning_questions.ts";
+import type { PlannedQuestion, TuneOutcome, TuneRequest } from "../run/tune.ts";
 import { untilStopped } from "../run/until_stopped.ts";
 import { MODEL_ARGUMENT } from "./model_flags.ts";
 
@@ -76,6 +66,7 @@ export function tuneCommand(program: Command): void {
       const { list, clear, tuning } = flags;
       if (list === true) process.stdout.write(await listed(flags));
       else if (clear === true) {
+        const { clearTuning } = await import("../run/tune.ts");
         for (const path of await clearTuning(tuning)) process.stdout.write(`Deleted ${path}\n`);
       } else await run(model, flags);
     });
@@ -102,6 +93,7 @@ Examples:
 
 async function run(model: string | undefined, flags: TuneFlags): Promise<void> {
   const request = requestOf(model, flags);
+  const { planTuning, tuneKernels } = await import("../run/tune.ts");
   if (flags.dryRun === true) {
     const planned = await planTuning(request);
     process.stdout.write(flags.json === true ? `${json(planned.map(plain))}\n` : plan(planned));
@@ -207,6 +199,7 @@ function choiceText(choice: Choice): string {
 }
 
 async function listed({ tuning, json: asJson }: TuneFlags): Promise<string> {
+  const { listTuning } = await import("../run/tune.ts");
   const { files, damaged } = await listTuning(tuning);
   for (const line of damaged) process.stderr.write(`${line}\n`);
   if (asJson === true) return `${json(files.map(({ path, tuning: one }) => ({ path, ...one })))}\n`;

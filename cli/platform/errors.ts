@@ -1,4 +1,4 @@
-import { GpuLostError } from "../../engine/gpu.ts";
+import { GpuLostError } from "../../engine/gpu_errors.ts";
 
 /** Exit codes of every command; scripts and schedulers may rely on them. */
 export const EXIT = {

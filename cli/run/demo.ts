@@ -3,7 +3,7 @@ import type { AdapterKind } from "../platform/adapter.ts";
 import { openAdapter } from "../platform/dawn.ts";
 import { CliError, EXIT } from "../platform/errors.ts";
 import type { DeviceChoice } from "./device.ts";
-import { DEFAULT_TOLERANCE } from "./eval_report.ts";
+import { DEFAULT_TOLERANCE } from "./choices.ts";
 import { type EvalResult, evaluateRun } from "./evaluate.ts";
 import { prepare } from "./prepare.ts";
 import { openPrepared, readSplit } from "./prepared.ts";

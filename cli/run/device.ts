@@ -1,16 +1,11 @@
 import { freemem } from "node:os";
-import { Gpu, type Variant } from "../../engine/gpu.ts";
+import { Gpu } from "../../engine/gpu.ts";
 import type { AdapterKind } from "../platform/adapter.ts";
 import { openAdapter } from "../platform/dawn.ts";
 import { paperAdapter } from "../platform/paper_adapter.ts";
 import { identityOf, type TuningDeviceIdentity } from "../../engine/tuning/device_identity.ts";
+import type { Kernels } from "./choices.ts";
 import { tunedChoices } from "./tuning.ts";
-
-/** Which kernels run; `"auto"` leaves it to the adapter. */
-export type Kernels = Variant | "auto";
-
-/** Choices of {@linkcode Kernels} on the command line. */
-export const KERNELS: readonly Kernels[] = ["auto", "flat", "tiled"];
 
 /** How a device is opened, as the flags of every command say. */
 export interface DeviceChoice {

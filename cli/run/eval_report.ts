@@ -2,12 +2,10 @@ import { basename, join, resolve } from "node:path";
 import { standardError } from "../../model/occupation/bootstrap.ts";
 import { type Evaluation, KINDS, perplexity } from "../../model/occupation/metrics.ts";
 import { writeAtomically } from "../platform/files.ts";
+import { DEFAULT_TOLERANCE } from "./choices.ts";
 import { type Split, splitFile } from "./prepared.ts";
 import type { EvalData, EvalDataRequest } from "./eval_data.ts";
 import type { TrainedModel } from "./trained_model.ts";
-
-/** Probability that may stay unexplored at an observation, unless told otherwise. */
-export const DEFAULT_TOLERANCE = 1e-2;
 
 /** What `tenure eval` found, as `eval.json` keeps it. */
 export interface EvalReport {

@@ -30,6 +30,7 @@ import {
   writeFolder,
 } from "../platform/new_folder.ts";
 import { baseOfState, reopenBaseModel } from "./base_model.ts";
+import type { ExportDtype, ExportFormat } from "./choices.ts";
 import { generationOf, tokenizerConfigOf, vocabularyOf } from "./export_tokenizer.ts";
 import { wordingOfPath } from "./export_wording.ts";
 import { formatBytes } from "./format.ts";
@@ -37,15 +38,6 @@ import { openModel } from "./load_model.ts";
 import type { Progress } from "./progress.ts";
 import { adapterFolder } from "../platform/model_folder.ts";
 import { holds } from "./run_folder.ts";
-
-/** Formats of files that a model is written in. */
-export const EXPORT_FORMATS = ["safetensors", "gguf"] as const;
-
-/** Types that weights are written as. */
-export const EXPORT_DTYPES = ["f32", "f16", "bf16", "q8_0"] as const;
-
-/** One of {@linkcode EXPORT_DTYPES}. */
-export type ExportDtype = (typeof EXPORT_DTYPES)[number];
 
 /** What `tenure export` is asked to do. */
 export interface ExportRequest {
@@ -56,7 +48,7 @@ export interface ExportRequest {
   /** Branch, tag or commit of a model in the cache. */
   readonly revision?: string;
   readonly folder: string;
-  readonly format: (typeof EXPORT_FORMATS)[number];
+  readonly format: ExportFormat;
   /** By default as the weights are, f16 if they are quantized. */
   readonly dtype?: ExportDtype;
   /** Folder of an adapter: written alone, or merged. */

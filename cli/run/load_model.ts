@@ -12,12 +12,10 @@ import { CliError, EXIT, failingAs } from "../platform/errors.ts";
 import { withPath } from "../platform/file_source.ts";
 import { adapterFolder, folderFiles, openModelPath } from "../platform/model_folder.ts";
 import type { Transformer } from "../../model/transformer/transformer.ts";
-import { type DeviceChoice, type Kernels, withDevice } from "./device.ts";
+import type { Kernels } from "./choices.ts";
+import { type DeviceChoice, withDevice } from "./device.ts";
 import { formatBytes } from "./format.ts";
 import type { Progress } from "./progress.ts";
-
-/** How weights may be held on the command line. */
-export const WEIGHT_DTYPES: readonly WeightDType[] = ["f32", "f16", "bf16", "int8", "int4"];
 
 /** Which model to load, and how. */
 export interface ModelRequest {

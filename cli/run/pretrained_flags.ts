@@ -1,9 +1,10 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { WeightDType } from "../../engine/pack.ts";
-import { DEFAULT_LORA, type LoraConfig } from "../../model/lora/config.ts";
+import type { LoraConfig } from "../../model/lora/config.ts";
+import { DEFAULT_LORA } from "../../model/lora/default_lora.ts";
 import { CliError, EXIT } from "../platform/errors.ts";
+import { WEIGHT_DTYPES } from "./choices.ts";
 import { realNumber, wholeNumber } from "./flags.ts";
-import { BASE_DTYPES } from "./settings.ts";
 import type { PretrainedRequest } from "./train.ts";
 
 /** Flags of training somebody's model. */
@@ -47,7 +48,7 @@ export function addPretrainedFlags(command: Command): void {
       new Option(
         "--base-dtype <type>",
         "how weights beneath adapters are held (default: f32)",
-      ).choices(BASE_DTYPES),
+      ).choices(WEIGHT_DTYPES),
     );
 }
 

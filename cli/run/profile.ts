@@ -2,7 +2,8 @@ import { measureRoofline, type MeasuredRoofline } from "../../engine/profile/roo
 import type { Profile } from "../../engine/profile/profile.ts";
 import { profilePlan } from "../../engine/profile/profiler.ts";
 import { CliError, EXIT, failingAs } from "../platform/errors.ts";
-import { type DeviceOptions, type Kernels, withDevice } from "./device.ts";
+import type { Kernels } from "./choices.ts";
+import { type DeviceOptions, withDevice } from "./device.ts";
 import { openModel } from "./load_model.ts";
 import {
   checkSubject,
@@ -10,7 +11,8 @@ import {
   prepareSubject,
   type SubjectOptions,
 } from "./profile_subject.ts";
-import { BUILT_IN_SIZES, randomModel } from "./built_in_sizes.ts";
+import { BUILT_IN_SIZES } from "./built_in_sizes.ts";
+import { randomModel } from "./random_model.ts";
 import type { Progress } from "./progress.ts";
 
 /** What to profile, and how thoroughly. */

@@ -7,16 +7,11 @@ import { loadTransformer } from "../../model/pretrained/load_transformer.ts";
 import { TrainingStep } from "../../model/train/training_step.ts";
 import type { WeightDType } from "../../engine/pack.ts";
 import { CliError, EXIT } from "../platform/errors.ts";
-
-/** What of a model is profiled. */
-export type ProfiledWork = "train" | "prefill" | "decode";
-
-/** Choices of `--what`. */
-export const PROFILED_WORK: readonly ProfiledWork[] = ["train", "prefill", "decode"];
+import type { Phase } from "./choices.ts";
 
 /** A model's work, and how much of it. */
 export interface SubjectOptions {
-  readonly what: ProfiledWork;
+  readonly what: Phase;
   readonly numRows: number;
   /** Tokens of a row: of a batch, of a prompt, or those that the cache holds when decoding. */
   readonly length: number;
@@ -163,13 +158,13 @@ function drawBatch(vocabSize: number, numRows: number, seqLen: number): Batch {
 }
 
 /** Tokens of a row where nobody says how many: as many as fit, and at most a chunk. */
-export function defaultLength({ config }: StoredModel, what: ProfiledWork): number {
+export function defaultLength({ config }: StoredModel, what: Phase): number {
   const most = Math.min(CHUNK, longestOf(config.maxSeqLen, what));
   return what === "prefill" ? 2 ** Math.floor(Math.log2(most)) : most;
 }
 
 /** Generation needs a place for the token behind the text. */
-function longestOf(maxSeqLen: number, what: ProfiledWork): number {
+function longestOf(maxSeqLen: number, what: Phase): number {
   return what === "train" ? maxSeqLen : maxSeqLen - 1;
 }
 

@@ -9,7 +9,7 @@ import type { LearningRateOptions } from "../../model/train/schedule.ts";
 import type { LoraConfig } from "../../model/lora/config.ts";
 import type { ActivationDType } from "../../model/transformer/activation_dtype.ts";
 import type { ModelConfig } from "../../model/transformer/config.ts";
-import type { Kernels } from "./device.ts";
+import { type Kernels, WEIGHT_DTYPES } from "./choices.ts";
 import type { Wording } from "../../data/wording.ts";
 
 /** How long to train: passes over the data, steps, or minutes that are turned into steps before the first. */
@@ -90,11 +90,8 @@ export function settingsToJson(settings: RunSettings): JsonObject {
  */
 export function baseDtypeOfSettings(settings: JsonObject, file: string): WeightDType {
   const fields = new Fields(settings, file).object("pretrained");
-  return fields.raw("baseDtype") === undefined ? "f32" : fields.choice("baseDtype", BASE_DTYPES);
+  return fields.raw("baseDtype") === undefined ? "f32" : fields.choice("baseDtype", WEIGHT_DTYPES);
 }
-
-/** How weights beneath adapters may be held. */
-export const BASE_DTYPES: readonly WeightDType[] = ["f32", "f16", "bf16", "int8", "int4"];
 
 /**
  * The first setting that differs, as `"optimizer.learningRate must be 0.002, got 0.001"`.

@@ -1,5 +1,5 @@
 import type { Career, Tokenizer } from "../../data/mod.ts";
-import { alignTable } from "../../model/occupation/table.ts";
+import { alignTable } from "../../model/occupation/text_table.ts";
 import { type Kind, kindOf, KINDS } from "../../model/occupation/metrics.ts";
 import { type Split, SPLITS } from "./prepared.ts";
 import { personOf, type Wording } from "../../data/wording.ts";

@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import type { ActivationDType } from "../../model/transformer/activation_dtype.ts";
-import { type Kernels, KERNELS } from "./device.ts";
+import { type Kernels, KERNELS } from "./choices.ts";
 import { addDeviceFlags, deviceOf, type DeviceFlags } from "./device_flags.ts";
 import { realNumber, wholeNumber } from "./flags.ts";
 import { addPretrainedFlags, type PretrainedFlags, pretrainedOf } from "./pretrained_flags.ts";

@@ -1,6 +1,6 @@
 import type { TrainerEvent, TrainerState } from "../../model/train/trainer.ts";
 import { forwardFlopsPerToken } from "../../model/transformer/flops.ts";
-import { formatFigure } from "../../model/occupation/table.ts";
+import { formatFigure } from "../../model/occupation/text_table.ts";
 import { formatDuration, type Progress } from "./progress.ts";
 import type { RunSettings } from "./settings.ts";
 import type { Transformer } from "../../model/transformer/transformer.ts";

@@ -16,7 +16,8 @@ import { type PlanTimer, tune, type TuningResult } from "../../engine/tuning/tun
 import { CliError, EXIT, failingAs } from "../platform/errors.ts";
 import { openModelPath } from "../platform/model_folder.ts";
 import { FileTuningStore, FolderTuningStore } from "../platform/tuning_store.ts";
-import { type DeviceChoice, type Kernels, withDevice } from "./device.ts";
+import type { Kernels } from "./choices.ts";
+import { type DeviceChoice, withDevice } from "./device.ts";
 import { formatDuration, type Progress } from "./progress.ts";
 import { storeOf } from "./tuning.ts";
 import { BUILT_IN_SIZES } from "./built_in_sizes.ts";

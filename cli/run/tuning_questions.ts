@@ -19,10 +19,7 @@ import { TrainingStep } from "../../model/train/training_step.ts";
 import type { ModelConfig } from "../../model/transformer/config.ts";
 import { Transformer } from "../../model/transformer/transformer.ts";
 import { weightShapes } from "../../model/transformer/weight_shapes.ts";
-
-/** What a model does that kernels can be tuned for. */
-export const PHASES = ["train", "prefill", "decode"] as const;
-export type Phase = (typeof PHASES)[number];
+import type { Phase } from "./choices.ts";
 
 /** Sizes to tune for. */
 export interface TuningSizes {

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { alignTable } from "../../model/occupation/table.ts";
+import { alignTable } from "../../model/occupation/text_table.ts";
 import { StudyCache } from "./cache.ts";
 import type { OpenedStudy } from "./run.ts";
 

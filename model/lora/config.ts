@@ -1,6 +1,8 @@
 import type { ModelConfig } from "../transformer/config.ts";
 import { familyModules, isTarget, type LinearModule, linearModules } from "./modules.ts";
 
+export { DEFAULT_LORA } from "./default_lora.ts";
+
 /** Rank of a change, and how much it counts. */
 export interface LoraStrength {
   /** Rank of the change. */
@@ -27,15 +29,6 @@ export interface LoraConfig extends LoraStrength {
   /** Strengths of single modules that differ from the others', by our whole name. */
   readonly perModule?: Readonly<Record<string, LoraStrength>>;
 }
-
-/** What every field is unless said otherwise. */
-export const DEFAULT_LORA: LoraConfig = {
-  rank: 16,
-  alpha: 32,
-  dropout: 0,
-  targetModules: "all-linear",
-  rsLora: false,
-};
 
 /** How much a change counts. */
 export function loraScale({

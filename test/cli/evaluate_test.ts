@@ -3,7 +3,7 @@ import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { EXIT } from "../../cli/platform/errors.ts";
-import { DEFAULT_TOLERANCE } from "../../cli/run/eval_report.ts";
+import { DEFAULT_TOLERANCE } from "../../cli/run/choices.ts";
 import { type EvalRequest, type EvalResult, evaluateRun } from "../../cli/run/evaluate.ts";
 import { dryRun } from "../../cli/run/train.ts";
 import { Progress } from "../../cli/run/progress.ts";

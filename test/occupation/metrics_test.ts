@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { pairedDifference, standardError } from "../../model/occupation/bootstrap.ts";
 import { countOf, evaluate, perplexity } from "../../model/occupation/metrics.ts";
 import { closedForm, type OccupationModel } from "../../model/occupation/occupation_model.ts";
-import { alignTable, perplexityTable } from "../../model/occupation/table.ts";
+import { perplexityTable } from "../../model/occupation/table.ts";
+import { alignTable } from "../../model/occupation/text_table.ts";
 import { personOf } from "./people.ts";
 
 /** Sums of f64 logarithms. */
