@@ -44,7 +44,7 @@ export default defineConfig({
     modulePreload: false,
     reportCompressedSize: false,
     rolldownOptions: {
-      checks: { bundlerTimings: false, pluginTimings: false },
+      checks: { bundlerTimings: false, pluginTimings: false, ineffectiveDynamicImport: false },
       output: {
         codeSplitting: { includeDependenciesRecursively: false, groups: [engine] },
         assetFileNames: ({ names: [name = ""] }) =>

@@ -144,6 +144,8 @@ export function titleWords(text: string): string[] {
 
 /** Words of a text in lower case, without accents and punctuation. */
 export function plainWords(text: string): string[] {
+  // Nearly all synonyms are plain already, and there are thousands of them.
+  if (/^[a-z]+(?: [a-z]+)*$/.test(text)) return text.split(" ");
   return text
     .normalize("NFKD")
     .toLowerCase()

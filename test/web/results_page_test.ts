@@ -165,6 +165,12 @@ test("an error of the engine is told with its remedy", async () => {
   app.career.value = careerOf("a", "567");
   await answered();
   assert.equal(app.notice.value, undefined, "it goes when it is over");
+  engine.failure = new EngineError({ kind: "limits", message: "Too long", remedy: "Cut it." });
+  app.career.value = careerOf("a", "275");
+  await answered();
+  assert.notEqual(app.notice.value, undefined);
+  app.career.value = undefined;
+  assert.equal(app.notice.value, undefined, "and with the career it was about");
 });
 
 test("futures are drawn with one seed after the other, and many are counted", async () => {

@@ -30,12 +30,14 @@ export function whoForm(draft: Signal<Draft>): HTMLElement {
     max: 2100,
     step: 1,
     placeholder: "not told",
-    // What is no number at all has an empty value, and yet is told.
-    onchange: () => {
-      const text = birthYear.validity?.badInput ? "?" : birthYear.value;
-      draft.value = withBirthYear(draft.value, text);
-    },
+    onchange: () => readBirthYear(),
+    // Browsers do not call it a change where what is typed is no number.
+    onblur: () => birthYear.validity?.badInput && readBirthYear(),
   });
+  const readBirthYear = () => {
+    const text = birthYear.validity?.badInput ? "?" : birthYear.value;
+    draft.value = withBirthYear(draft.value, text);
+  };
   const problem = el("p", { class: "problem", role: "status" });
 
   draft.follow((now) => {

@@ -43,6 +43,12 @@ export class Predictor {
     this.#timer = setTimeout(() => void this.#answer(asked), this.#delayMs);
   }
 
+  /** Ends what is asked; the answer stays, an error goes with its question. */
+  stop(): void {
+    this.#end();
+    this.#set({ isBusy: false });
+  }
+
   /** Ends what is asked, and forgets the answer. */
   clear(): void {
     this.#end();

@@ -51,6 +51,7 @@ export function resultsPart(app: App): HTMLElement {
     if (career === undefined || model === undefined) {
       // The last answer stays on view, dimmed, while a career is edited.
       if (model === undefined) predictor.clear();
+      else predictor.stop();
       setStale(true);
       return;
     }
