@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { posix } from "node:path";
 import { test } from "node:test";
+import { importsOf } from "./import_statements.ts";
 
 /** What the files of a folder may import besides the folder itself. */
 interface Allowance {
@@ -38,29 +39,6 @@ const EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
   "model/pretrained/": ["data/tokenizer/", "data/chat_template.ts"],
   "shaders/wgsl.ts": ["wgsl-preprocessor/wgsl-preprocessor.js"],
 };
-
-interface Import {
-  readonly specifier: string;
-  readonly isType: boolean;
-}
-
-/** Every module that a source names: static, re-exported, for its effects, or dynamic. */
-function importsOf(source: string): Import[] {
-  const code = source.replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, "");
-  const from =
-    /^\s*(?:import|export)\b(\s+type\b(?!\s*(?:,|from\b)))?[^"';]*?\bfrom\s*["']([^"']+)["']/gm;
-  const bare = /^\s*import\s*["']([^"']+)["']/gm;
-  const dynamic = /\bimport\s*\(\s*["'`]([^"'`]+)["'`]/g;
-  return [
-    ...Array.from(code.matchAll(from), ([, type, specifier = ""]) => ({
-      specifier,
-      isType: type !== undefined,
-    })),
-    ...[bare, dynamic].flatMap((pattern) =>
-      Array.from(code.matchAll(pattern), ([, specifier = ""]) => ({ specifier, isType: false })),
-    ),
-  ];
-}
 
 /** The imports of one file that the table does not allow. */
 function violations(file: string, source: string): string[] {
