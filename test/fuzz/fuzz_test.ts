@@ -89,8 +89,8 @@ test("a case fails that throws anything but a typed error", async () => {
 
 test("a case fails that takes too long, too much memory or too many reads", async () => {
   const slow: Load = () => {
-    const begin = performance.now();
-    while (performance.now() - begin < MOST_MS * 1.5);
+    const begin = process.cpuUsage().user; // what counts, however busy the machine is
+    while (process.cpuUsage().user - begin < MOST_MS * 1500);
     return Promise.resolve();
   };
   await assert.rejects(judge(slow, one), /it took \d+ ms/);
