@@ -1,5 +1,5 @@
 import type { EncodedResume } from "../../data/mod.ts";
-import { PackedDataset } from "../../data/mod.ts";
+import { PackedDataset } from "../../data/pack.ts";
 import type { Validation } from "../../model/train/trainer.ts";
 import type { BatchSettings } from "./settings.ts";
 

@@ -1,7 +1,8 @@
 import { open, stat } from "node:fs/promises";
 import { basename } from "node:path";
-import { type Career, type CareerFormat, readCareers } from "../../data/mod.ts";
-import { careersOfParquet, type ParquetSource } from "../../data/tables/mod.ts";
+import type { Career } from "../../data/career.ts";
+import { type CareerFormat, readCareers } from "../../data/read_careers.ts";
+import type { ParquetSource } from "../../data/tables/mod.ts";
 import { CliError, EXIT, failingAs } from "../platform/errors.ts";
 import { fileError, openFile } from "../platform/files.ts";
 
@@ -26,6 +27,7 @@ function formatOf(path: string): CareerFormat {
  */
 export async function readCareersFile(path: string): Promise<Career[]> {
   if (path.endsWith(".parquet")) {
+    const { careersOfParquet } = await import("../../data/tables/careers_parquet.ts");
     const source = await parquetFile(path);
     return failingAs(EXIT.data, () => careersOfParquet(source, { file: path }));
   }

@@ -1,11 +1,6 @@
-import {
-  type Career,
-  EDUCATION_LEVELS,
-  isStatus,
-  occupationIndex,
-  OCCUPATIONS,
-  splitCareers,
-} from "../../data/mod.ts";
+import { type Career, EDUCATION_LEVELS } from "../../data/career.ts";
+import { isStatus, occupationIndex, OCCUPATIONS } from "../../data/occupations.ts";
+import { splitCareers } from "../../data/split.ts";
 import type { Cell, Figure, ReportDocument, Section, Table } from "../report/document.ts";
 import { describeFigures } from "./describe_figures.ts";
 

@@ -1,4 +1,5 @@
-import { type Career, isStatus, occupationIndex, OCCUPATIONS } from "../../data/mod.ts";
+import type { Career } from "../../data/career.ts";
+import { isStatus, occupationIndex, OCCUPATIONS } from "../../data/occupations.ts";
 import type { Figure, HeatMapFigure } from "../report/document.ts";
 import type { CareersSummary, NamedCareers } from "./describe.ts";
 

@@ -1,4 +1,4 @@
-import { titleTokens } from "../../data/mod.ts";
+import { titleTokens } from "../../data/encode_resume.ts";
 import { isJsonObject } from "../../model/checkpoint/strict_json.ts";
 import type { Person } from "../../model/occupation/occupation_model.ts";
 import { CliError, EXIT, failingAs } from "../platform/errors.ts";

@@ -1,4 +1,4 @@
-import { NUM_OCCUPATIONS } from "../../data/mod.ts";
+import { NUM_OCCUPATIONS } from "../../data/occupations.ts";
 import { type SyntheticPopulation, syntheticPopulation } from "../../data/synthetic/mod.ts";
 import type { Gpu } from "../../engine/gpu.ts";
 import { pairedDifference } from "../../model/occupation/bootstrap.ts";

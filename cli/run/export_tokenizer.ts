@@ -1,5 +1,5 @@
 import type { GgufVocabulary } from "../../data/mod.ts";
-import { vocabularyOfTokenizerJson } from "../../data/mod.ts";
+import { vocabularyOfTokenizerJson } from "../../data/tokenizer/vocabulary_of_json.ts";
 import { findRoles } from "../../data/tokenizer/roles.ts";
 import type { Generation } from "../../model/checkpoint/generation_config.ts";
 import type { StoredModel } from "../../model/checkpoint/stored_model.ts";

@@ -1,4 +1,5 @@
-import { type Career, careerToJson } from "../../data/mod.ts";
+import type { Career } from "../../data/career.ts";
+import { careerToJson } from "../../data/career_json.ts";
 import { joinArchives } from "../../data/archive/mod.ts";
 import { careersToTsv } from "../../data/career_tsv.ts";
 import {

@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import { type Career, splitCareers } from "../../data/mod.ts";
+import type { Career } from "../../data/career.ts";
+import { splitCareers } from "../../data/split.ts";
 import { CAREER_PARTS, careersToCareerFormat, readCareerFormat } from "../../data/tables/mod.ts";
 import { CliError, EXIT } from "../platform/errors.ts";
 import { exists } from "../platform/file_source.ts";

@@ -1,11 +1,7 @@
-import {
-  checkResumeTokens,
-  type EncodedResume,
-  encodeResume,
-  type PackedDataset,
-  titleTokens,
-  type Tokenizer,
-} from "../../data/mod.ts";
+import type { EncodedResume } from "../../data/batch.ts";
+import { checkResumeTokens, encodeResume, titleTokens } from "../../data/encode_resume.ts";
+import type { PackedDataset } from "../../data/pack.ts";
+import type { Tokenizer } from "../../data/tokenizer/tokenizer.ts";
 import type { Validation } from "../../model/train/trainer.ts";
 import { CliError, EXIT, failingAs } from "../platform/errors.ts";
 import { trainingData, validationData } from "./batches.ts";

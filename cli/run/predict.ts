@@ -1,11 +1,7 @@
 import { text as readText } from "node:stream/consumers";
-import {
-  type Career,
-  type Education,
-  type Occupation,
-  OCCUPATIONS,
-  parseResume,
-} from "../../data/mod.ts";
+import type { Career, Education } from "../../data/career.ts";
+import { type Occupation, OCCUPATIONS } from "../../data/occupations.ts";
+import { parseResume } from "../../data/parse_resume.ts";
 import type { Gpu } from "../../engine/gpu.ts";
 import { CliError, EXIT, failingAs } from "../platform/errors.ts";
 import { openFile } from "../platform/files.ts";

@@ -1,12 +1,10 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
-import {
-  type Career,
-  careersToJsonl,
-  splitCareers,
-  Tokenizer,
-  trainResumeTokenizer,
-} from "../../data/mod.ts";
+import type { Career } from "../../data/career.ts";
+import { careersToJsonl } from "../../data/career_json.ts";
+import { trainResumeTokenizer } from "../../data/encode_resume.ts";
+import { splitCareers } from "../../data/split.ts";
+import { Tokenizer } from "../../data/tokenizer/tokenizer.ts";
 import { type PopulationName, syntheticPopulation } from "../../data/synthetic/mod.ts";
 import { CliError, EXIT, failingAs } from "../platform/errors.ts";
 import { writeAtomically } from "../platform/files.ts";

@@ -1,8 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Career, Tokenizer } from "../../data/mod.ts";
-import type { PopulationName } from "../../data/synthetic/mod.ts";
-import { POPULATION_NAMES } from "../../data/synthetic/mod.ts";
+import type { Career } from "../../data/career.ts";
+import { Tokenizer } from "../../data/tokenizer/tokenizer.ts";
+import type { PopulationName } from "../../data/synthetic/population.ts";
+import { POPULATION_NAMES } from "../../data/synthetic/population.ts";
 import { Fields } from "../../model/checkpoint/fields.ts";
 import {
   isJsonObject,

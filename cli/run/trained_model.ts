@@ -1,5 +1,6 @@
 import { dirname, join, resolve } from "node:path";
-import { titleTokens, type Tokenizer } from "../../data/mod.ts";
+import { titleTokens } from "../../data/encode_resume.ts";
+import type { Tokenizer } from "../../data/tokenizer/tokenizer.ts";
 import type { Gpu } from "../../engine/gpu.ts";
 import type { WeightDType } from "../../engine/pack.ts";
 import type { FileSet } from "../../model/checkpoint/byte_source.ts";
