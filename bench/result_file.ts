@@ -63,7 +63,7 @@ export function provenanceOf({
 }
 
 /** The commit that runs, or `"unknown"` in a copy without its history: figures are worth keeping. */
-function commitOf(): string {
+export function commitOf(): string {
   try {
     return execFileSync("git", ["describe", "--always", "--dirty"], {
       encoding: "utf8",
