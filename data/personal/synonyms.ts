@@ -19,9 +19,9 @@ export interface Synonym {
  * @see {@link https://www.ddorn.net/data.htm | Dorn's data page}
  */
 export function readSynonyms(): Synonym[] {
-  return Array.from(
-    `${OFFICE_SYNONYMS}${SERVICE_SYNONYMS}`.matchAll(/(\w+):([^:]*?)(?=\s+\w+:|\s*$)/g),
-    ([, code = "", list = ""]) =>
-      list.split(",").map((text) => ({ code, text: text.trim().replaceAll(/\s+/g, " ") })),
-  ).flat();
+  const lines = `${OFFICE_SYNONYMS}${SERVICE_SYNONYMS}`.trim().split(/\s+(?=\w+:)/);
+  return lines.flatMap((line) => {
+    const [code = "", list = ""] = line.split(":");
+    return list.split(",").map((text) => ({ code, text: text.trim().replaceAll(/\s+/g, " ") }));
+  });
 }

@@ -32,11 +32,33 @@ export interface TitleIndex {
   weightOf(word: string): number;
 }
 
+/** Titles and synonyms in a piece of building. */
+const PIECE = 32;
+
+/** The index of the vocabulary, as far as it is built. */
+const building = buildIndex();
 let built: TitleIndex | undefined;
 
-/** The index of the vocabulary, built when it is first asked for. */
+/** The index of the vocabulary, built, or finished, when it is first asked for. */
 export function titleIndex(): TitleIndex {
-  return (built ??= buildIndex());
+  indexTitles(() => true);
+  return built!;
+}
+
+/**
+ * Builds the index of the vocabulary a piece at a time, few milliseconds long at most, so that a
+ * page stays responsive; the next call goes on where this one ended.
+ *
+ * @param mayGoOn Asked after each piece.
+ * @returns Whether the index is ready.
+ */
+export function indexTitles(mayGoOn: () => boolean): boolean {
+  while (built === undefined) {
+    const { done, value } = building.next();
+    if (done === true) built = value;
+    else if (!mayGoOn()) return false;
+  }
+  return true;
 }
 
 /**
@@ -67,14 +89,17 @@ export function headOf(words: readonly string[], text: string): string | undefin
   return words.find((word) => word === last) ?? words.find((word) => word.endsWith(last));
 }
 
-function buildIndex(): TitleIndex {
+/** Stops after each piece of the work. */
+function* buildIndex(): Generator<undefined, TitleIndex, void> {
   const synonyms = readSynonyms();
-  const raw = [...titleTexts(), ...synonyms.map((entry) => ({ ...entry, isLong: false }))].map(
+  yield;
+  const raw = yield* eachOf(
+    [...titleTexts(), ...synonyms.map((entry) => ({ ...entry, isLong: false }))],
     (entry) => ({ ...entry, words: titleWords(entry.text) }),
   );
   const vocabulary = new Set(raw.flatMap(({ words }) => words));
   const codesOf = new Map<string, Set<string>>();
-  const joined = raw.map((entry) => {
+  const joined = yield* eachOf(raw, (entry) => {
     const words = [...new Set(joinWords(entry.words, (word) => vocabulary.has(word)))];
     for (const word of words) codesOf.set(word, (codesOf.get(word) ?? new Set()).add(entry.code));
     return { ...entry, words };
@@ -86,7 +111,7 @@ function buildIndex(): TitleIndex {
     ]),
   );
   const weightOf = (word: string): number => weights.get(word) ?? 0;
-  const entries = joined.map(({ code, words, text, isLong }, i): TitleEntry => {
+  const entries = yield* eachOf(joined, ({ code, words, text, isLong }, i): TitleEntry => {
     const isTitle = i < joined.length - synonyms.length;
     const head = isTitle ? undefined : headOf(words, text);
     return {
@@ -99,11 +124,24 @@ function buildIndex(): TitleIndex {
     };
   });
   const entryOf = new Map<string, TitleEntry>();
-  for (const [i, { text }] of joined.entries()) {
+  yield* eachOf(joined, ({ text }, i) => {
     const plain = plainWords(text).join(" ");
     if (!entryOf.has(plain)) entryOf.set(plain, entries[i]!);
+  });
+  return { entries, weightOf, entryOf, ...(yield* lookups(entries)) };
+}
+
+/** Does something with each item, and stops now and then. */
+function* eachOf<T, U>(
+  items: readonly T[],
+  work: (item: T, index: number) => U,
+): Generator<undefined, U[], void> {
+  const results: U[] = [];
+  for (const [i, item] of items.entries()) {
+    results.push(work(item, i));
+    if (i % PIECE === 0) yield;
   }
-  return { entries, weightOf, entryOf, ...lookups(entries) };
+  return results;
 }
 
 /**
@@ -119,23 +157,23 @@ function* titleTexts(): Generator<{ code: string; text: string; isLong: boolean 
   }
 }
 
-function lookups(
+function* lookups(
   entries: readonly TitleEntry[],
-): Pick<TitleIndex, "entriesOf" | "relativesOf" | "heads"> {
+): Generator<undefined, Pick<TitleIndex, "entriesOf" | "relativesOf" | "heads">, void> {
   const entriesOf = new Map<string, number[]>();
   const heads = new Set<string>();
-  for (const [i, { words, head }] of entries.entries()) {
+  yield* eachOf(entries, ({ words, head }, i) => {
     if (head !== undefined) heads.add(head);
     for (const word of words) {
       const places = entriesOf.get(word);
       if (places === undefined) entriesOf.set(word, [i]);
       else places.push(i);
     }
-  }
+  });
   const relativesOf = new Map<string, string[]>();
-  for (const word of entriesOf.keys()) {
+  yield* eachOf([...entriesOf.keys()], (word) => {
     const root = rootOfWord(word);
     relativesOf.set(root, [...(relativesOf.get(root) ?? []), word]);
-  }
+  });
   return { entriesOf, relativesOf, heads };
 }

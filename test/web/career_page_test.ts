@@ -8,7 +8,7 @@ import { choiceOf, suggestChoices } from "../../web/page/career/choices.ts";
 import { Combobox } from "../../web/page/career/combobox.ts";
 import { EXAMPLE_CAREER } from "../../web/page/career/example.ts";
 import type { Engine } from "../../web/engine/api.ts";
-import { bySaying, press, send } from "./page_support.ts";
+import { bySaying, press, send, settled } from "./page_support.ts";
 import { choose, openPage, type } from "./career_results_support.ts";
 
 let kept: Map<string, string>;
@@ -100,6 +100,51 @@ test("a click picks, and a title typed in full counts when one goes on", () => {
   type(box.input, "registered NURSES");
   send(box.input, "blur");
   assert.deepEqual(picked, ["567", "95"]);
+});
+
+test("what is typed before suggestions are quick gets them as soon as they are", async () => {
+  const picked: string[] = [];
+  let be = () => {};
+  const later = () => new Promise<void>((resolve) => (be = resolve));
+  let ready = later();
+  let asked = 0;
+  const box = new Combobox({
+    label: "Occupation",
+    suggest: (text) => {
+      asked++;
+      return suggestChoices(text);
+    },
+    wait: () => ready,
+    onPick: (code) => picked.push(code),
+  });
+  document.body.append(box.element);
+  const { input } = box;
+  type(input, "c");
+  type(input, "carpenter");
+  assert.equal(input.getAttribute("aria-expanded"), "false");
+  be();
+  await settled();
+  assert.equal(asked, 1, "only for what is typed by then");
+  assert.match(box.element.querySelector("[role=option]")!.textContent, /^Carpenters/);
+  press(input, "Enter");
+  assert.deepEqual(picked, ["567"]);
+
+  ready = later();
+  type(input, "registered nurse");
+  assert.equal(box.element.querySelector(".combobox-code")!.textContent, "", "567 is not typed");
+  press(input, "Enter");
+  assert.deepEqual(picked, ["567", "95"], "who is faster than the index does not lose a job");
+  type(input, "carpenters");
+  send(input, "blur");
+  assert.deepEqual(picked, ["567", "95", "567"]);
+  type(input, "registered nurses");
+  press(input, "Escape");
+  assert.equal(input.value, "Carpenters");
+  type(input, "cook");
+  press(input, "Escape");
+  be();
+  await settled();
+  assert.equal(input.getAttribute("aria-expanded"), "false", "what was taken back does not open");
 });
 
 test("the statuses are at hand, and each occupation is found by its own title", () => {

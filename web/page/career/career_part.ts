@@ -7,6 +7,7 @@ import { careerOf, draftOf, emptyDraft, type Draft } from "./draft.ts";
 import { EXAMPLE_CAREER } from "./example.ts";
 import { importPanel } from "./import_panel.ts";
 import { forgetCareer, keepBox, keptCareer, tabStorage } from "./keep.ts";
+import { prepareTitles } from "./prepare_titles.ts";
 import { draftWithYears } from "./reviewed.ts";
 import { whoForm } from "./who_form.ts";
 import { yearsForm } from "./years_form.ts";
@@ -21,6 +22,7 @@ export function careerPart(app: App): HTMLElement {
     forgetCareer(storage);
     draft.value = emptyDraft(lastYear());
   };
+  prepareTitles();
   draft.follow((now) => (app.career.value = careerOf(now)));
   return el(
     "section",

@@ -15,6 +15,8 @@ export interface ComboboxOptions {
   readonly placeholder?: string;
   /** What fits a text, best first; an empty text asks for what is at hand. */
   readonly suggest: (text: string) => readonly Choice[];
+  /** What to await before suggesting for a text would be quick; undefined if it is quick now. */
+  readonly wait?: () => Promise<void> | undefined;
   readonly onPick: (code: string) => void;
 }
 
@@ -36,6 +38,8 @@ export class Combobox {
   /** Index of the choice that Enter picks; -1 for none. */
   #active = -1;
   #picked: Choice | undefined;
+  /** Whether what is typed waits for its suggestions. */
+  #isWaiting = false;
 
   constructor(options: ComboboxOptions) {
     const { label, placeholder } = options;
@@ -78,7 +82,11 @@ export class Combobox {
       event.preventDefault();
       event.stopPropagation();
     });
-    input.addEventListener("input", () => this.#open(input.value));
+    input.addEventListener("input", () => {
+      // The code is that of what was picked, not of what is typed.
+      this.#code.textContent = "";
+      this.#openSoon(input.value);
+    });
     input.addEventListener("focus", () => input.select());
     input.addEventListener("click", () => {
       if (this.#list.hidden) this.#openAll();
@@ -97,11 +105,12 @@ export class Combobox {
 
   /** @returns Whether the key meant something. */
   #onKey(key: string): boolean {
+    if (/^(?:Enter|Tab|Arrow(?:Up|Down))$/.test(key)) this.#stopWaiting();
     const isOpen = !this.#list.hidden;
     const choice = this.#choices[this.#active];
     if (key === "ArrowDown" || key === "ArrowUp") this.#walk(key === "ArrowDown" ? 1 : -1);
     else if (key === "Enter" && isOpen && choice !== undefined) this.#pick(choice);
-    else if (key === "Escape" && isOpen) {
+    else if (key === "Escape" && (isOpen || this.#isWaiting)) {
       this.#close();
       this.show(this.#picked);
     } else {
@@ -126,7 +135,21 @@ export class Combobox {
     this.#open(value === this.#picked?.title ? "" : value);
   }
 
+  /** Opens once suggestions are quick, unless something else is typed or done by then. */
+  #openSoon(text: string): void {
+    const wait = text.trim() === "" ? undefined : this.#options.wait?.();
+    this.#isWaiting = wait !== undefined;
+    if (wait === undefined) this.#open(text);
+    else void wait.then(() => this.input.value === text && this.#stopWaiting());
+  }
+
+  /** Who goes on before suggestions are quick gets them all the same. */
+  #stopWaiting(): void {
+    if (this.#isWaiting) this.#open(this.input.value);
+  }
+
   #open(text: string): void {
+    this.#isWaiting = false;
     this.#choices = this.#options.suggest(text);
     const isEmpty = this.#choices.length === 0;
     const { id } = this.#list;
@@ -137,6 +160,7 @@ export class Combobox {
   }
 
   #close(): void {
+    this.#isWaiting = false;
     this.#list.hidden = true;
     this.input.setAttribute("aria-expanded", "false");
     this.#setActive(-1);
@@ -160,6 +184,7 @@ export class Combobox {
 
   /** A title that was typed in full counts; anything else is put back. */
   #leave(): void {
+    this.#stopWaiting();
     const typed = this.input.value.toLowerCase();
     const exact = this.#choices.find(({ title }) => title.toLowerCase() === typed);
     if (exact !== undefined && exact.code !== this.#picked?.code) this.#pick(exact);

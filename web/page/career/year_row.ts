@@ -3,6 +3,7 @@ import { el } from "../dom.ts";
 import { choiceOf, suggestChoices } from "./choices.ts";
 import { Combobox } from "./combobox.ts";
 import type { DraftRow, Problem } from "./draft.ts";
+import { titlesReady } from "./prepare_titles.ts";
 import { showProblem } from "./problem.ts";
 
 /** What a row tells the table. */
@@ -48,6 +49,7 @@ export function yearRow(key: number, events: RowEvents): YearRow {
     label: "Occupation",
     placeholder: "Type a job, or press ↓",
     suggest: (text) => suggestChoices(text, events.recent()),
+    wait: titlesReady,
     onPick: (code) => events.change({ occupation: code }),
   });
   occupation.input.setAttribute("aria-describedby", problemId);
