@@ -138,7 +138,7 @@ test("numbers in a name are compared as numbers", () => {
 
 test("cells say three digits and how far off a time may be", () => {
   const cells = COLUMNS.map(({ text }) => text(FOUND.rows[0]!));
-  assert.deepEqual(cells, ["1", "b 2x2", "[2]", "f32", "4.00 ± 10 %", "1.00", "0.500", "50 %"]);
+  assert.deepEqual(cells, ["1", "b 2x2", "[2]", "f32", "4.00 ± 10.0%", "1.00", "0.500", "50.0%"]);
   assert.ok(Math.abs(uncertainty(FOUND.rows[0]!.row) - 0.1) < 1e-12);
 });
 

@@ -76,10 +76,10 @@ test("a run fills plot and table, and names what it left out", async () => {
     "b",
     "[2]",
     "f32",
-    "4.00 ± 0 %",
+    "4.00 ± 0.0%",
     "1.00",
     "0.500",
-    "25 %",
+    "25.0%",
   ]);
   assert.equal(cellsOf(part).length, 3);
   assert.equal(part.querySelectorAll("svg .bench-mark").length, 3);

@@ -88,7 +88,7 @@ test("the roof rises with memory to the ridge, is level from there, and points l
   assert.ok(my! > roofAtOne, "1 GFLOP/s lies below the 10 that memory allows");
   assert.match(
     marks[0]!.textContent ?? "",
-    /^1\. case 0: 1\.00 ms, 1\.00 GFLOP\/s, 50 % of the limit$/,
+    /^1\. case 0: 1\.00 ms, 1\.00 GFLOP\/s, 50.0% of the limit$/,
   );
 });
 
@@ -96,7 +96,7 @@ test("the plot is said in words, for those who do not see it", () => {
   assert.equal(
     describe(FOUND),
     "Limits: memory 10.0 GB/s, f32 arithmetic 100 GFLOP/s, f16 arithmetic 150 GFLOP/s. " +
-      "2 cases: nearest to its limit is case 0 with 50 %, farthest case 1 with 25 %.",
+      "2 cases: nearest to its limit is case 0 with 50.0%, farthest case 1 with 25.0%.",
   );
   assert.equal(describe(NOTHING), "The limits of the device are not measured yet.");
   const plot = rooflinePlot({ ...FOUND, roofline: ROOFLINE }, 300);

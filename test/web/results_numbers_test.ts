@@ -17,12 +17,12 @@ import {
   effectiveNumber,
   largestChanges,
   movedShare,
-  percent,
   points,
   ranked,
   rankOf,
   uncertainty,
 } from "../../web/page/results/distribution.ts";
+import { percent } from "../../web/page/shell/words.ts";
 import { countOfStayers, stretchesOf, summarize, yearsOf } from "../../web/page/results/futures.ts";
 import { likelihood, ordinal } from "../../web/page/results/search_view.ts";
 import { arbitraryCareer, careerOf } from "../data/arbitrary_career.ts";
@@ -71,7 +71,9 @@ test("uncertainty is a number of equally likely choices", () => {
 
 test("percentages never round what is possible to nothing, or what is not sure to all", () => {
   assert.equal(percent(0.34249), "34.2%");
-  assert.equal(percent(0.0004), "under 0.1%");
+  assert.equal(percent(0.0004), "0.04%");
+  assert.equal(percent(0.00001), "under 0.01%");
+  assert.equal(percent(undefined), "-");
   assert.equal(percent(0), "0.0%");
   assert.equal(percent(1), "100.0%");
   assert.equal(percent(0.99999), "over 99.9%");

@@ -95,6 +95,9 @@ test("the likeliest come as bars and as a table of the same figures, staying apa
   assert.equal(text("[data-probability]"), "60.0%");
   assert.match(text(".summary"), /^In 2003, with “college”.*“Carpenters” is likeliest \(60\.0%\)/);
   assert.match(text(".stay-move"), /60\.0% stay.*40\.0% move/);
+  assert.equal(part.querySelectorAll(".figures tr").length, 0, "a closed table has no rows");
+  const details = part.querySelector(".next-view details")!;
+  send(Object.assign(details, { open: true }), "toggle");
   const rows = [...part.querySelectorAll(".figures tbody tr")];
   assert.equal(rows.length, 10);
   assert.equal(rows[1]!.textContent, "2Registered nurses9530.0%");
@@ -120,7 +123,7 @@ test("another year asks again, and tells what was entered for it", async () => {
   assert.equal(part.querySelector(".result")!.getAttribute("aria-busy"), "false");
   assert.match(
     text(".summary"),
-    /^In 2002.*You entered “Carpenters” for 2002, which has under 0\.1%\.$/,
+    /^In 2002.*You entered “Carpenters” for 2002, which has 0\.03%\.$/,
   );
   choose(part.querySelector<HTMLInputElement>(".results-all > .fields input")!, "1980");
   await answered();

@@ -16,7 +16,6 @@ import {
   settingProblem,
   SETTINGS,
 } from "../../web/page/tune/settings.ts";
-import { percent } from "../../web/page/tune/told_year.ts";
 import { tunePart } from "../../web/page/tune/tune_part.ts";
 import { bySaying, deviceInfo, modelInfo, openDocument, send, settled } from "./page_support.ts";
 
@@ -216,7 +215,7 @@ test("what a run costs is said in tokens, and in time once a speed is known", ()
   );
   assert.equal(
     costOf(settings, { numYears: 3200, tokensPerSecond: 64 }),
-    "5,120 tokens: roughly 10 % of the file's 3,200 years. At the last run's speed that takes 1 min.",
+    "5,120 tokens: roughly 10.0% of the file's 3,200 years. At the last run's speed that takes 1 min.",
   );
 });
 
@@ -227,13 +226,6 @@ test("times and probabilities are rounded as people say them", () => {
     "1 min",
     "59 min",
     "1 h 2 min",
-  ]);
-  assert.deepEqual([0, 0.00001, 0.0004, 0.123, 1].map(percent), [
-    "0.00 %",
-    "below 0.01 %",
-    "0.04 %",
-    "12.3 %",
-    "100.0 %",
   ]);
 });
 

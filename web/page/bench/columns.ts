@@ -1,5 +1,6 @@
-import { formatNumber, formatShare } from "../../../bench/report/format.ts";
+import { formatNumber } from "../../../bench/report/format.ts";
 import { type MeasuredRow, uncertainty } from "./findings.ts";
+import { percent } from "../shell/words.ts";
 
 /** A column of the table: what it says, and what rows are sorted by. */
 export interface Column {
@@ -51,7 +52,7 @@ export const COLUMNS: readonly Column[] = [
     name: "ms",
     hint: "The median time of one run, and how far off it may be",
     isNumber: true,
-    text: ({ row }) => `${formatNumber(row.ms)} ± ${formatShare(uncertainty(row))}`,
+    text: ({ row }) => `${formatNumber(row.ms)} ± ${percent(uncertainty(row))}`,
     value: ({ row }) => row.ms,
   },
   {
@@ -75,7 +76,7 @@ export const COLUMNS: readonly Column[] = [
     name: "Of limit",
     hint: "The least time that the device could take, over the time that it took",
     isNumber: true,
-    text: ({ row }) => formatShare(row.limitShare),
+    text: ({ row }) => percent(row.limitShare),
     value: ({ row }) => row.limitShare,
   },
 ];

@@ -1,10 +1,11 @@
 import { type Axis, logAxis } from "../../../bench/report/axis.ts";
-import { formatNumber, formatShare, formatTick } from "../../../bench/report/format.ts";
+import { formatNumber, formatTick } from "../../../bench/report/format.ts";
 import type { Roofline } from "../../../engine/profile/limit.ts";
 import { type PlotArea, plotArea, plotSvg, round } from "../charts/plot.ts";
 import { svg } from "../dom.ts";
 import type { Findings, MeasuredRow } from "./findings.ts";
 import { type Box, type Label, placeLabels } from "./labels.ts";
+import { percent } from "../shell/words.ts";
 
 /** A limit of arithmetic, in GFLOP/s. */
 export interface Ceiling {
@@ -165,7 +166,7 @@ function markOf(
     d: MARKS[row.dtype] ?? MARKS["f32"],
     transform: `translate(${round(x)} ${round(y)})`,
   });
-  const said = `${number}. ${row.id}: ${formatNumber(row.ms)} ms, ${formatNumber(row.gflops)} GFLOP/s, ${formatShare(row.limitShare)} of the limit`;
+  const said = `${number}. ${row.id}: ${formatNumber(row.ms)} ms, ${formatNumber(row.gflops)} GFLOP/s, ${percent(row.limitShare)} of the limit`;
   path.append(svg("title", {}, said));
   if (label === undefined) return [path];
   const at = { x: round(label.x), y: round(label.y), "text-anchor": label.anchor };
@@ -183,7 +184,7 @@ export function describe({ roofline, rows }: Findings): string {
     .filter(({ row }) => row.limitShare !== undefined)
     .toSorted((one, other) => one.row.limitShare! - other.row.limitShare!);
   const [worst, best] = [known[0], known.at(-1)];
-  const say = ({ row }: MeasuredRow) => `${row.id} with ${formatShare(row.limitShare)}`;
+  const say = ({ row }: MeasuredRow) => `${row.id} with ${percent(row.limitShare)}`;
   const cases =
     worst === undefined || best === undefined
       ? ""

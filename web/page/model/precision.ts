@@ -14,9 +14,9 @@ interface Precision {
 /** Bits and errors of docs/pretrained.md: RMS, of weights that are about normal. */
 const PRECISIONS: readonly Precision[] = [
   { dtype: "f32", bits: 32, cost: "exact" },
-  { dtype: "f16", bits: 16, cost: "weights off by 0.02 %" },
-  { dtype: "int8", bits: 9, cost: "weights off by 0.5 %; answers hardly change" },
-  { dtype: "int4", bits: 5, cost: "weights off by 7 %; answers change visibly" },
+  { dtype: "f16", bits: 16, cost: "weights off by 0.02%" },
+  { dtype: "int8", bits: 9, cost: "weights off by 0.5%; answers hardly change" },
+  { dtype: "int4", bits: 5, cost: "weights off by 7%; answers change visibly" },
 ];
 
 /** How weights are held: what each way takes, and what it costs. */

@@ -1,5 +1,6 @@
 import { el, svg } from "../dom.ts";
-import { percent, points, type Share, type ShareChange } from "./distribution.ts";
+import { percent } from "../shell/words.ts";
+import { points, type Share, type ShareChange } from "./distribution.ts";
 
 /** Options of {@linkcode barChart}. */
 export interface BarChartOptions {

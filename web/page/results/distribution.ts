@@ -36,13 +36,6 @@ export function effectiveNumber(probabilities: ArrayLike<number>): number {
   return Math.exp(entropy);
 }
 
-/** A probability as a percentage: `"34.2%"`, `"under 0.1%"`. */
-export function percent(probability: number): string {
-  if (probability > 0 && probability < 0.001) return "under 0.1%";
-  if (probability < 1 && probability > 0.999) return "over 99.9%";
-  return `${(100 * probability).toFixed(1)}%`;
-}
-
 /** A difference of probabilities in percentage points: `"+3.2"`, `"−0.4"`, `"0.0"`. */
 export function points(difference: number): string {
   const text = Math.abs(100 * difference).toFixed(1);

@@ -2,9 +2,10 @@ import type { Career } from "../../../data/career.ts";
 import { OCCUPATIONS, occupationIndex } from "../../../data/occupations.ts";
 import type { Prediction } from "../../engine/api.ts";
 import { el, replace } from "../dom.ts";
+import { percent } from "../shell/words.ts";
 import { barChart, stayMoveBar } from "./bars.ts";
 import { button } from "./controls.ts";
-import { percent, ranked, uncertainty, type Share } from "./distribution.ts";
+import { ranked, uncertainty, type Share } from "./distribution.ts";
 import { searchView } from "./search_view.ts";
 
 /** Bars before all are asked for. */
@@ -18,20 +19,31 @@ export function nextView() {
   const stay = el("div", {});
   const chart = el("div", {});
   const table = el("table", { class: "figures" });
+  const figures = el(
+    "details",
+    { ontoggle: () => drawTable() },
+    el("summary", {}, "The same figures as a table"),
+    table,
+  );
   const search = searchView();
   const all = button("", () => {
     isAll = !isAll;
     draw();
   });
 
+  let [rows, caption]: [readonly Share[], string] = [[], ""];
+  // Hundreds of rows that nobody sees would hold up the page.
+  const drawTable = () => {
+    if (figures.open) replace(table, ...tableRows(rows, caption));
+  };
   const draw = () => {
     if (prediction === undefined) return;
     const { probabilities, year, last } = prediction;
     const shares = ranked(probabilities);
-    const shown = isAll ? shares : shares.slice(0, FEW);
-    const label = isAll ? `All occupations in ${year}` : `The ten likeliest occupations in ${year}`;
-    replace(chart, barChart({ shares: shown, last, label }));
-    replace(table, ...tableRows(shown, label));
+    rows = isAll ? shares : shares.slice(0, FEW);
+    caption = isAll ? `All occupations in ${year}` : `The ten likeliest occupations in ${year}`;
+    replace(chart, barChart({ shares: rows, last, label: caption }));
+    drawTable();
     all.textContent = isAll ? "Show the ten likeliest" : `Show all ${OCCUPATIONS.length}`;
     all.setAttribute("aria-pressed", String(isAll));
     search.show(shares);
@@ -52,7 +64,7 @@ export function nextView() {
     stay,
     chart,
     el("p", { class: "chart-actions" }, all),
-    el("details", {}, el("summary", {}, "The same figures as a table"), table),
+    figures,
     search.element,
   );
   return { element, show };

@@ -1,8 +1,10 @@
 import { OCCUPATIONS } from "../../../data/occupations.ts";
 import { choiceOf, suggestChoices } from "../career/choices.ts";
 import { Combobox } from "../career/combobox.ts";
+import { titlesReady } from "../career/prepare_titles.ts";
 import { el } from "../dom.ts";
-import { percent, rankOf, type Share } from "./distribution.ts";
+import { percent } from "../shell/words.ts";
+import { rankOf, type Share } from "./distribution.ts";
 
 /** Asks for one occupation, and says how likely it is. */
 export function searchView() {
@@ -17,6 +19,7 @@ export function searchView() {
     label: "Occupation to look up",
     placeholder: "nurse, carpenter, …",
     suggest: (text) => suggestChoices(text),
+    wait: titlesReady,
     onPick: (picked) => {
       code = picked;
       box.show(choiceOf(picked));

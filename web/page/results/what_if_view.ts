@@ -1,10 +1,11 @@
 import type { Prediction } from "../../engine/api.ts";
 import type { App } from "../app.ts";
 import { el, replace } from "../dom.ts";
+import { percent } from "../shell/words.ts";
 import { changeChart } from "./bars.ts";
 import { applyChange, describeChange, type Change } from "./change.ts";
 import { button } from "./controls.ts";
-import { largestChanges, movedShare, percent } from "./distribution.ts";
+import { largestChanges, movedShare } from "./distribution.ts";
 import { errorTeller } from "./error_teller.ts";
 import { Predictor, type Asked } from "./predictor.ts";
 import { whatIfFields } from "./what_if_fields.ts";

@@ -41,3 +41,11 @@ export function dateInWords(iso: string): string {
   if (Number.isNaN(date.getTime())) return iso;
   return date.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 }
+
+/** A share or probability as a percentage: `"34.2%"`, `"0.04%"`, `"under 0.01%"`; `"-"` for none. */
+export function percent(share: number | undefined): string {
+  if (share === undefined || !Number.isFinite(share)) return "-";
+  if (share > 0 && share < 0.0001) return "under 0.01%";
+  if (share < 1 && share > 0.999) return "over 99.9%";
+  return `${(100 * share).toFixed(share > 0 && share < 0.001 ? 2 : 1)}%`;
+}

@@ -1,11 +1,11 @@
 import { formatNumber } from "../../../bench/report/format.ts";
 import { liveChart } from "../charts/live_chart.ts";
 import { el, replace } from "../dom.ts";
+import { percent } from "../shell/words.ts";
 import type { Signal } from "../signal.ts";
 import { describeLosses, lossChart } from "./loss_chart.ts";
 import type { Run } from "./run_tuning.ts";
 import { durationOf } from "./settings.ts";
-import { percent } from "./told_year.ts";
 
 const UNDER_WAY = "Training; the first step compiles kernels and takes longest.";
 

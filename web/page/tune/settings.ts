@@ -1,5 +1,5 @@
-import { formatShare } from "../../../bench/report/format.ts";
 import type { DeviceInfo } from "../../engine/api.ts";
+import { percent } from "../shell/words.ts";
 
 /** What a person may set. */
 export interface TuneSettings {
@@ -85,7 +85,7 @@ export function costOf(
 ): string {
   const tokens = steps * batchTokens;
   const times = tokens / (numYears * TOKENS_A_YEAR);
-  const share = times < 1 ? formatShare(times) : `${times.toFixed(times < 10 ? 1 : 0)} times all`;
+  const share = times < 1 ? percent(times) : `${times.toFixed(times < 10 ? 1 : 0)} times all`;
   const seconds = tokens / (tokensPerSecond ?? NaN);
   const time = seconds > 0 ? ` At the last run's speed that takes ${durationOf(seconds)}.` : "";
   return `${tokens.toLocaleString("en")} tokens: roughly ${share} of the file's ${numYears.toLocaleString("en")} years.${time}`;

@@ -24,10 +24,3 @@ export async function askToldYear(
   const { title } = OCCUPATIONS[index]!;
   return { year, title, probability: probabilities[index]! };
 }
-
-/** A probability for people: `"12.3 %"`, `"0.04 %"`. */
-export function percent(probability: number): string {
-  const share = 100 * probability;
-  if (share > 0 && share < 0.01) return "below 0.01 %";
-  return `${share.toFixed(share < 1 ? 2 : 1)} %`;
-}
