@@ -42,7 +42,7 @@ export async function readLinkedInExport(archive: Archive): Promise<PersonalHist
   if (positions === undefined) {
     const names = archive.entries.map(({ name }) => name);
     throw new SyntaxError(
-      `Cannot read ${archive.name}: a LinkedIn export must hold Positions.csv, got ${names.length} files ` +
+      `Cannot read ${archive.name}: a LinkedIn export must hold Positions.csv, got ${names.length === 1 ? "the file" : `${names.length} files`} ` +
         `${quote(names.join(", "))} (ask LinkedIn for a copy of your data with "Positions" in it)`,
     );
   }

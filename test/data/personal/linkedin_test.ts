@@ -97,7 +97,8 @@ test("a zip that is no export says what it must hold", async () => {
   const zip = buildZip([{ name: "word/document.xml", content: "<x/>" }]);
   await assert.rejects(readPersonalFile(sourceOf("cv.docx", zip)), {
     name: "SyntaxError",
-    message: /^Cannot read cv\.docx: a LinkedIn export must hold Positions\.csv, got 1 files "word/,
+    message:
+      /^Cannot read cv\.docx: a LinkedIn export must hold Positions\.csv, got the file "word/,
   });
 });
 

@@ -40,7 +40,12 @@ export function importPanel(
     const opened = await doWork(app, `Reading ${file.name}`, ({ signal }) =>
       client.open(file, AbortSignal.any([signal, own.signal])).catch(unlessEnded(own.signal)),
     );
-    if (opened === undefined || own.signal.aborted) return;
+    if (own.signal.aborted) return;
+    if (opened === undefined) {
+      // Or the same file, once it is mended, would be no other choice.
+      input.value = "";
+      return;
+    }
     if (opened.kind === "history") {
       const use = done(events.useYears);
       replace(found, historyReview(opened, { use, dismiss: finish }));
@@ -89,6 +94,7 @@ async function chooseCareer(
   readCareer: () => Promise<Career>,
   use: (career: Career) => void,
 ): Promise<void> {
+  app.notice.value = undefined;
   try {
     use(await readCareer());
   } catch (error) {

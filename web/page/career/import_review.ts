@@ -6,6 +6,7 @@ import { choiceOf, suggestChoices } from "./choices.ts";
 import { type Choice, Combobox } from "./combobox.ts";
 import { isYear } from "./draft.ts";
 import type { OpenedFile } from "./import_messages.ts";
+import { titlesReady } from "./prepare_titles.ts";
 import {
   firstReview,
   positionInWords,
@@ -105,6 +106,7 @@ function reviewRow(
     // An empty field, or one just opened, offers what else the title may mean.
     suggest: (text) =>
       text.trim() === "" && alternatives.length > 0 ? alternatives : suggestChoices(text),
+    wait: titlesReady,
     onPick: put,
   });
   box.show(best === undefined ? undefined : choiceOf(best.code));
@@ -141,11 +143,11 @@ function settings(review: Review, onChange: (part: Partial<Review>) => void): HT
     max: 2100,
     step: 1,
     value: review.until,
-    onchange: () => {
-      const year = Number(until.value);
-      until.setAttribute("aria-invalid", String(!isYear(year)));
-      if (isYear(year)) onChange({ until: year });
+    // At once: were it when the field is left, by a press on a button, the button would move away.
+    oninput: () => {
+      if (isYear(Number(until.value))) onChange({ until: Number(until.value) });
     },
+    onchange: () => until.setAttribute("aria-invalid", String(!isYear(Number(until.value)))),
   });
   const gaps = el(
     "select",

@@ -29,6 +29,7 @@ export function peopleInput(app: App, people: Signal<People | undefined>): HTMLE
     } catch (error) {
       if (!isCurrent()) return;
       state.textContent = "";
+      input.value = ""; // or the same file, once it is mended, would be no other choice
       app.notice.value = noticeOf(error);
     }
   };
