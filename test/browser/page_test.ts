@@ -160,7 +160,16 @@ test(
     );
     const asked = site.requests.length;
     await typeCareer(page, CAREER);
-    await page.getByRole("button", { name: "Show all 335" }).waitFor();
+    // Answers come while one types: the last is that about all years, each as it was typed.
+    const last = CAREER.observations.at(-1)!;
+    const { title } = OCCUPATIONS[occupationIndex(last.occupation)]!;
+    const end = `${last.year} (${last.education}): ${title}\n${last.year + 1} (`;
+    await page.waitForFunction(
+      (text) =>
+        document.querySelector(".prompt-view")?.textContent.includes(text) === true &&
+        document.querySelector(".results-part .result[aria-busy=true]") === null,
+      end,
+    );
     assert.match(await page.locator(".prompt-view").innerText(), / lines, \d+ tokens\./);
     await page.getByRole("button", { name: "Show all 335" }).click();
     const found = await readProbabilities(page);
