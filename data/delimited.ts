@@ -95,7 +95,11 @@ export async function* readCsv(
     }
   }
   if (open !== undefined) {
-    throw syntaxError(file, open.line, "a quoted field must be closed, got the end of the file");
+    throw syntaxError(
+      file,
+      open.line,
+      "a quoted field must be closed, got the end of the file (add the missing quote)",
+    );
   }
 }
 
