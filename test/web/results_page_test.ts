@@ -83,7 +83,9 @@ test("without a model the way to one is shown, without a career what is missing"
 test("the likeliest come as bars and as a table of the same figures, staying apart", async () => {
   app.model.value = modelInfo();
   app.career.value = careerOf("a", "275", "567");
+  assert.match(part.textContent, /Asking the model/, "nothing else is on view yet");
   await answered();
+  assert.doesNotMatch(part.textContent, /Asking the model/);
   assert.deepEqual(codes(".next-view").slice(0, 2), ["567", "95"]);
   assert.equal(codes(".next-view").length, 10);
   assert.deepEqual(

@@ -15,6 +15,8 @@ export function resultsPart(app: App): HTMLElement {
   const predictor = new Predictor(app.engine);
   let question: Question = {};
   const missing = el("p", { class: "missing" });
+  /** Kernels are compiled for the first answer, which may take seconds without anything on view. */
+  const first = el("p", { class: "hint", role: "status" });
   const year = numberField("Year", (value) => set({ ...question, year: value }));
   const education = educationField("Education then", (value) =>
     set({ ...question, education: value }),
@@ -73,6 +75,8 @@ export function resultsPart(app: App): HTMLElement {
   predictor.state.follow(({ prediction, isBusy }) => {
     answer.setAttribute("aria-busy", String(isBusy));
     all.hidden = prediction === undefined;
+    const isFirst = isBusy && prediction === undefined;
+    first.textContent = isFirst ? "Asking the model; its first answer takes longest." : "";
     whatIf.show(isBusy ? undefined : prediction);
     if (prediction === undefined || isBusy) return;
     next.show(prediction, app.career.value);
@@ -83,6 +87,7 @@ export function resultsPart(app: App): HTMLElement {
     { class: "results-part", "aria-labelledby": "results-heading" },
     el("h2", { id: "results-heading" }, "What comes next"),
     missing,
+    first,
     all,
     el(
       "p",
