@@ -5,10 +5,10 @@ import { before, test } from "node:test";
 import type { Browser, Page } from "playwright-core";
 import { inMemory, pageFiles, type ServedFiles } from "../../cli/run/served_files.ts";
 import { mimeType } from "../../cli/run/web_headers.ts";
-import { prepareFew, temporaryFolder, trainTiny } from "../cli/run_support.ts";
+import { temporaryFolder } from "../cli/run_support.ts";
 import { noChromium } from "./chromium.ts";
 import {
-  buildPage,
+  buildPageAndRun,
   openBrowser,
   readProbabilities,
   serveSite,
@@ -31,12 +31,7 @@ let model: string;
 
 before(async () => {
   if (skip !== false) return;
-  [built] = await Promise.all([
-    buildPage(),
-    prepareFew(join(folder, "data")).then(() =>
-      trainTiny({ dataFolder: join(folder, "data"), runFolder: run }),
-    ),
-  ]);
+  ({ page: built } = await buildPageAndRun(folder));
   model = join(
     run,
     readdirSync(run).find((name) => name.startsWith("checkpoint-"))!,

@@ -6,11 +6,11 @@ import { strToU8, zipSync } from "fflate";
 import type { Browser, Page } from "playwright-core";
 import { careerToJson } from "../../data/career_json.ts";
 import { syntheticPopulation } from "../../data/synthetic/mod.ts";
-import { prepareFew, temporaryFolder, trainTiny } from "../cli/run_support.ts";
+import { temporaryFolder } from "../cli/run_support.ts";
 import { noChromium } from "./chromium.ts";
 import {
   assertClean,
-  buildPage,
+  buildPageAndRun,
   openBrowser,
   serveSite,
   type Site,
@@ -61,12 +61,7 @@ let site: Site;
 
 before(async () => {
   if (skip !== false) return;
-  const [page] = await Promise.all([
-    buildPage(),
-    prepareFew(join(folder, "data")).then(() =>
-      trainTiny({ dataFolder: join(folder, "data"), runFolder: model }),
-    ),
-  ]);
+  const { page } = await buildPageAndRun(folder);
   site = await serveSite(page, { model });
   browser = await openBrowser();
 });

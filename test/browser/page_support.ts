@@ -8,6 +8,7 @@ import { build } from "vite";
 import { pageFiles, type ServedFiles } from "../../cli/run/served_files.ts";
 import { serveModel } from "../../cli/run/served_model.ts";
 import { type SeenRequest, startWebServer, type WebServer } from "../../cli/run/web_server.ts";
+import { prepareFew, trainTiny } from "../cli/run_support.ts";
 import { launchChromium } from "./chromium.ts";
 
 /** Run when a file's tests are over, the last one first. */
@@ -29,6 +30,19 @@ export async function buildPage(): Promise<string> {
   closers.push(() => rmSync(outDir, { recursive: true }));
   await build({ configFile: "web/vite.config.ts", logLevel: "warn", build: { outDir } });
   return outDir;
+}
+
+/** Builds the page, and trains a tiny model in a folder meanwhile. */
+export async function buildPageAndRun(
+  folder: string,
+): Promise<{ readonly page: string; readonly run: string }> {
+  const [dataFolder, run] = [join(folder, "data"), join(folder, "run")];
+  const train = async () => {
+    await prepareFew(dataFolder);
+    await trainTiny({ dataFolder, runFolder: run });
+  };
+  const [page] = await Promise.all([buildPage(), train()]);
+  return { page, run };
 }
 
 /** The server of `tenure web`, with what it was asked for. */

@@ -6,11 +6,12 @@ import type { Browser, Page } from "playwright-core";
 import { predict } from "../../cli/run/predict.ts";
 import { careerToJson } from "../../data/career_json.ts";
 import { occupationIndex, type Career, OCCUPATIONS } from "../../data/mod.ts";
-import { prepareFew, temporaryFolder, trainTiny } from "../cli/run_support.ts";
+import { temporaryFolder } from "../cli/run_support.ts";
 import { noChromium } from "./chromium.ts";
 import {
   assertClean,
   buildPage,
+  buildPageAndRun,
   openBrowser,
   quietDown,
   readProbabilities,
@@ -53,12 +54,7 @@ let site: Site;
 
 before(async () => {
   if (skip !== false) return;
-  const [page] = await Promise.all([
-    buildPage(),
-    prepareFew(join(folder, "data")).then(() =>
-      trainTiny({ dataFolder: join(folder, "data"), runFolder: model }),
-    ),
-  ]);
+  const { page } = await buildPageAndRun(folder);
   site = await serveSite(page, { model });
   browser = await openBrowser();
 });

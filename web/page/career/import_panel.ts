@@ -143,7 +143,7 @@ function personChoice(
 }
 
 function acceptDrops(zone: HTMLElement, onFile: (file: File) => void): void {
-  const mark = (isOver: boolean) => zone.classList.toggle("over", isOver);
+  const mark = (isOver: boolean) => zone.classList.toggle("is-over", isOver);
   zone.addEventListener("dragover", (event) => {
     event.preventDefault();
     mark(true);
