@@ -28,6 +28,11 @@ interface AbortSignal extends EventTarget {
   throwIfAborted(): void;
 }
 
+declare class AbortController {
+  readonly signal: AbortSignal;
+  abort(reason?: unknown): void;
+}
+
 declare class TextEncoder {
   encode(text?: string): Uint8Array<ArrayBuffer>;
   encodeInto(text: string, target: Uint8Array): { read: number; written: number };
@@ -80,7 +85,7 @@ declare class ReadableStream<R = unknown> {
   cancel(reason?: unknown): Promise<void>;
   getReader(): ReadableStreamDefaultReader<R>;
   pipeThrough<T>(transform: ReadableWritablePair<T, R>): ReadableStream<T>;
-  pipeTo(destination: WritableStream<R>): Promise<void>;
+  pipeTo(destination: WritableStream<R>, options?: { signal?: AbortSignal }): Promise<void>;
   values(): AsyncIterableIterator<R>;
   [Symbol.asyncIterator](): AsyncIterableIterator<R>;
 }

@@ -43,14 +43,14 @@ const EDUCATION_OF_LABEL: ReadonlyMap<string, Education> = new Map([
  * (separated by spaces), `education` (separated by `|`) and `occ1990dd` (codes separated by
  * spaces), in any order; other columns are ignored. An empty `birth_year` or `region` is
  * absent. The three lists are aligned by year. UTF-8, with or without a byte order mark,
- * lines ending in LF or CRLF. Decompress a `.gz` file with `DecompressionStream` first.
+ * lines ending in LF or CRLF. Decompress a `.gz` file with {@linkcode gunzipped} first.
  * Memory: one person, and the ids seen.
  *
  * @throws {SyntaxError} At the first row that is wrong, naming file, line and remedy.
  *
  * @example
  * ```ts ignore
- * const stream = response.body.pipeThrough(new DecompressionStream("gzip"));
+ * const stream = gunzipped(response.body);
  * for await (const career of readCareers(stream, { format: "tsv", file: "nlsy97.tsv.gz" })) {
  *   console.log(career.id, career.observations.length);
  * }

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { gunzipped } from "../../data/archive/gunzip.ts";
 import { CliError, EXIT, type ExitCode } from "./errors.ts";
 
 /** Bytes read at a time. */
@@ -41,9 +42,7 @@ export async function openFile(
   }
   const raw = streamOf(first, handle);
   const isGzip = first[0] === 0x1f && first[1] === 0x8b;
-  // A view typed alike on both sides: Node's own types of these streams are looser.
-  const inflate = new DecompressionStream("gzip") as unknown as ReadableWritablePair<Bytes, Bytes>;
-  const bytes = isGzip ? raw.pipeThrough(inflate) : raw;
+  const bytes = isGzip ? (gunzipped(raw) as ReadableStream<Bytes>) : raw;
   return withErrors(bytes, (error) => fileError("read", path, { error, exitCode, isGzip }));
 }
 

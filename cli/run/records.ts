@@ -1,5 +1,5 @@
 import { stat } from "node:fs/promises";
-import { Readable } from "node:stream";
+import { streamOfChunks } from "../../data/archive/archive.ts";
 import { type Line, readLines, syntaxError } from "../../data/lines.ts";
 import { EXIT, failingAs } from "../platform/errors.ts";
 import { openFile } from "../platform/files.ts";
@@ -82,10 +82,7 @@ async function* readRecords<T>(
   { parse, blank = "skip" }: { readonly parse: ParseLine<T>; readonly blank?: "skip" | "keep" },
 ): AsyncGenerator<Located<T>, void, undefined> {
   const file = path === "-" ? "stdin" : path;
-  const stream =
-    path === "-"
-      ? (Readable.toWeb(process.stdin) as ReadableStream<Uint8Array>)
-      : await openFile(path);
+  const stream = path === "-" ? streamOfChunks(stdinChunks()) : await openFile(path);
   const lines = readLines(stream, { file });
   for (;;) {
     const next = await failingAs(EXIT.data, async () => {
@@ -99,6 +96,11 @@ async function* readRecords<T>(
     if (next === undefined) return;
     if (next !== "blank") yield next;
   }
+}
+
+/** Not `Readable.toWeb()`, which may throw where nobody catches it when it is canceled. */
+async function* stdinChunks(): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of process.stdin) yield chunk as Uint8Array;
 }
 
 /** Whether the name of a file says that its lines are JSON. */

@@ -40,8 +40,7 @@ async function* inflated(
     let bytesIn = 0;
     const counted = streamOfChunks(countingIn(first, raw, (bytes) => (bytesIn += bytes)));
     const meter = budget.meter(place);
-    const stream = counted.pipeThrough(gunzip());
-    for await (const chunk of withGzipErrors(chunksOfStream(stream), place)) {
+    for await (const chunk of withGzipErrors(inflatedChunks(counted), place)) {
       meter(chunk.length, bytesIn);
       yield chunk;
     }
@@ -50,9 +49,47 @@ async function* inflated(
   }
 }
 
+/**
+ * Decompresses gzip, whatever it unfolds to; {@linkcode openInflated} has limits.
+ *
+ * It may be canceled at any moment. A bare `DecompressionStream` may not: in Node it can throw
+ * afterwards where nobody can catch it, and end the process (nodejs/node#64529).
+ *
+ * @throws The stream fails with the runtime's own words if the data are cut off or damaged.
+ */
+export function gunzipped(packed: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
+  return streamOfChunks(inflatedChunks(packed));
+}
+
+async function* inflatedChunks(
+  packed: ReadableStream<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const { readable, writable } = gunzip();
+  const stop = new AbortController();
+  const fed = packed.pipeTo(writable, { signal: stop.signal });
+  fed.catch(() => undefined); // what reads fails with the same error
+  const reader = readable.getReader();
+  try {
+    for (let read = await reader.read(); !read.done; read = await reader.read()) yield read.value;
+  } finally {
+    // Ended from where the bytes come in; canceled where they come out, Node may throw.
+    stop.abort();
+    await untilEnd(reader);
+  }
+}
+
 /** Node's and the web's types of these streams differ in what their bytes lie in. */
 function gunzip(): ReadableWritablePair<Uint8Array, Uint8Array> {
   return new DecompressionStream("gzip") as unknown as ReadableWritablePair<Uint8Array, Uint8Array>;
+}
+
+/** Takes what is still on its way, at most what one chunk unfolds to. */
+async function untilEnd(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+  try {
+    while (!(await reader.read()).done);
+  } catch {
+    // It has ended; why, was told before.
+  }
 }
 
 /** The first bytes, at least two if there are as many. */

@@ -4,7 +4,7 @@
  * @module
  */
 export { type Archive, type ArchiveEntry, singleFile, streamOfChunks } from "./archive.ts";
-export { openInflated, type OpenInflatedOptions } from "./gunzip.ts";
+export { gunzipped, openInflated, type OpenInflatedOptions } from "./gunzip.ts";
 export { joinArchives } from "./join_archives.ts";
 export { INFLATION_LIMITS, InflationBudget, type InflationLimits } from "./inflation.ts";
 export { openZip } from "./zip_archive.ts";

@@ -1,3 +1,4 @@
+import { gunzipped } from "../../../data/archive/gunzip.ts";
 import type { Career } from "../../../data/career.ts";
 import { type CareerFormat, readCareers } from "../../../data/read_careers.ts";
 
@@ -72,7 +73,9 @@ export async function readPeople(file: File, limits: PeopleLimits = {}): Promise
     };
   };
   try {
-    const stream = textOf(file).pipeThrough(atMost(maxBytes));
+    const bytes: ReadableStream<Uint8Array> = file.stream();
+    const text = isPacked(file.name) ? gunzipped(bytes) : bytes;
+    const stream = text.pipeThrough(atMost(maxBytes));
     for await (const career of readCareers(stream, { format, file: file.name })) {
       if (careers.length === maxPeople) return people("trains on no more in reasonable time");
       careers.push(career);
@@ -94,11 +97,6 @@ function cutText({ length }: readonly Career[], why: string): string {
   return `Only the first ${length.toLocaleString("en")} people are used: a tab ${why}.`;
 }
 
-function textOf(file: File): ReadableStream<Uint8Array<ArrayBuffer>> {
-  const bytes: ReadableStream<Uint8Array<ArrayBuffer>> = file.stream();
-  return isPacked(file.name) ? bytes.pipeThrough(new DecompressionStream("gzip")) : bytes;
-}
-
 function isPacked(fileName: string): boolean {
   return fileName.toLowerCase().endsWith(".gz");
 }
@@ -109,9 +107,7 @@ class TooLongError extends RangeError {
 }
 
 /** Ends a stream with a {@linkcode TooLongError} once it is longer than it may be. */
-function atMost(
-  maxBytes: number,
-): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
+function atMost(maxBytes: number): TransformStream<Uint8Array, Uint8Array> {
   let left = maxBytes;
   return new TransformStream({
     transform: (chunk, controller) => {
