@@ -100,6 +100,7 @@ interface WritableStreamDefaultWriter<W> {
 
 declare class WritableStream<W = unknown> {
   readonly locked: boolean;
+  abort(reason?: unknown): Promise<void>;
   getWriter(): WritableStreamDefaultWriter<W>;
 }
 

@@ -66,8 +66,10 @@ async function* inflatedChunks(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { readable, writable } = gunzip();
   const stop = new AbortController();
-  const fed = packed.pipeTo(writable, { signal: stop.signal });
-  fed.catch(() => undefined); // what reads fails with the same error
+  packed
+    .pipeTo(writable, { signal: stop.signal })
+    .catch((error: unknown) => writable.abort(error)) // so that reading fails, too, if nothing began
+    .catch(() => undefined);
   const reader = readable.getReader();
   try {
     for (let read = await reader.read(); !read.done; read = await reader.read()) yield read.value;

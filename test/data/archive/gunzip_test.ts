@@ -79,4 +79,7 @@ test("gunzipped() fails as its source does, and on what is not whole", async () 
     await assert.rejects(bytesOf(gunzipped(inChunks(bytes, 50, closed))), `${bytes.length} bytes`);
     assert.ok(closed.value, "the source is closed");
   }
+  const locked = inChunks(PACKED, 50);
+  locked.getReader();
+  await assert.rejects(bytesOf(gunzipped(locked)), TypeError);
 });
