@@ -78,7 +78,7 @@ export const attentionBackwardQuerySubgroup: Kernel<
             walked,
             (
               j,
-            ) => `let visible${r}x${j} = start${r}Of <= key${j} && key${j} <= begin + ${r}u && begin + ${r}u < end${j};
+            ) => `let visible${r}x${j} = (start${r}Of <= key${j}) & (key${j} <= begin + ${r}u) & (begin + ${r}u < end${j});
         let p${r}x${j} = exp(select(${MASKED}, fma(score${r}x${j}, ${scale}, -lse${r}Of), visible${r}x${j}));
         score${r}x${j} = select(0.0, p${r}x${j} * (dp${r}x${j} - delta${r}Of) * ${scale}, visible${r}x${j});`,
           ),
@@ -151,7 +151,7 @@ export const attentionBackwardKeySubgroup: Kernel<
               walked,
               (
                 j,
-              ) => `let visible${r}x${j} = start${j} <= begin + ${r}u && begin + ${r}u <= query${j} && query${j} < min(queryEnd, end${r}Of);
+              ) => `let visible${r}x${j} = (start${j} <= begin + ${r}u) & (begin + ${r}u <= query${j}) & (query${j} < min(queryEnd, end${r}Of));
           score${r}x${j} = select(0.0, exp(select(${MASKED}, fma(score${r}x${j}, ${scale}, -lseAndDelta${j}.x), visible${r}x${j})), visible${r}x${j});
           dp${r}x${j} = score${r}x${j} * (dp${r}x${j} - lseAndDelta${j}.y) * ${scale};`,
             ),

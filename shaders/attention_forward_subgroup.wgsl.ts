@@ -78,7 +78,7 @@ export const attentionForwardSubgroup: Kernel<
           walked,
           (
             j,
-          ) => `let visible${r}x${j} = start${r}Of <= key${j} && key${j} <= begin + ${r}u && begin + ${r}u < end${j};
+          ) => `let visible${r}x${j} = (start${r}Of <= key${j}) & (key${j} <= begin + ${r}u) & (begin + ${r}u < end${j});
         score${r}x${j} = select(${MASKED}, score${r}x${j} * ${1 / Math.sqrt(headDim)}, visible${r}x${j});`,
         )}
         let newTop${r} = max(top${r}, greatest(${Array.from({ length: walked }, (_, j) => `score${r}x${j}`).reduce((a, b) => `max(${a}, ${b})`)}));

@@ -7,7 +7,8 @@
  * many rows, first as dot products, where a lane holds one walked row and hears of the block's rows
  * by broadcast; then as weighted sums, where a lane holds columns and hears of the weights by
  * shuffle. All loops over the head are loops in WGSL too: code unrolled over the head takes such an
- * adapter seconds to compile.
+ * adapter seconds to compile. What is unrolled over the rows has no branches, so no `&&`: SwiftShader
+ * took minutes, and 13 GB, to compile 32 of them in one loop.
  */
 import { ATTENTION_PARAMS, loadsOf, storageType } from "./attention_walk.wgsl.ts";
 import { enableF16, storageBindings } from "./elementwise.wgsl.ts";

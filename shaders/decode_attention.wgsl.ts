@@ -137,7 +137,7 @@ export function decodeEntry(
 
 /** WGSL expression: whether pair `p` sees the key at place `key`, which lies at `at` in the cache. */
 export function isVisible(p: number, key: string, at: string): string {
-  return `start${p} <= ${key} && ${key} <= place${p} && place${p} < ends[${at}]`;
+  return `(start${p} <= ${key}) & (${key} <= place${p}) & (place${p} < ends[${at}])`;
 }
 
 /** Sum over the elements of one `V`. */

@@ -62,7 +62,7 @@ function store(constants: DecodeConstants): string {
         let total = subgroupAdd(total${p} * rescale);
         let scale = ${direct ? "select(0.0, 1.0 / total, total > 0.0)" : "1.0"};
         let to = vector${p}${direct ? "" : " * numSplits + split"};
-        let writes = own${p} && lane == 0u;
+        let writes = own${p} & (lane == 0u);
         ${direct ? "" : `if (writes) { stats[to] = vec2f(top, total); }`}
         ${overHead(
           constants,
