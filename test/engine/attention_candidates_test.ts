@@ -273,9 +273,10 @@ for (const variant of ["flat", "tiled"] satisfies Variant[]) {
 
 test("attention has ways of its own for each kind of device, each only once", () => {
   for (const variant of ["flat", "tiled"] satisfies Variant[]) {
+    const fewest = variant === "flat" && gpu.subgroupSize === 0 ? 1 : 2; // one needs no subgroups
     for (const pass of Object.keys(TUNABLES) as Pass[]) {
       const { all } = candidatesOf(variant, pass, WIDE[0]!, "f32");
-      assert.ok(all.length > 1, `${variant} ${pass}`);
+      assert.ok(all.length >= fewest, `${variant} ${pass}: ${all.length} ways`);
       assert.ok(all.every((one, i) => all.findIndex((other) => sameChoice(one, other)) === i));
     }
   }
