@@ -13,7 +13,8 @@ import { enableF16, storeOrAdd } from "./elementwise.wgsl.ts";
 import { type Kernel, paramsBinding, type Storage } from "./kernel.ts";
 import { wgsl } from "./wgsl.ts";
 
-const FORWARD_PARAMS = {
+/** Params of a lookup. */
+export const LOOKUP_PARAMS = {
   numTokens: "u32",
   vocabSize: "u32",
   dModel: "u32",
@@ -51,16 +52,16 @@ const FORWARD_BUFFERS = { table: "read", ids: "read", y: "read_write" } as const
 /** `y`, a workgroup a token; an id beyond the table reads its last row. */
 export const embeddingForward: Kernel<
   EmbeddingConstants & { readonly tableStorage: Storage },
-  typeof FORWARD_PARAMS,
+  typeof LOOKUP_PARAMS,
   typeof FORWARD_BUFFERS
 > = {
   name: "embeddingForward",
-  params: FORWARD_PARAMS,
+  params: LOOKUP_PARAMS,
   buffers: FORWARD_BUFFERS,
   code: ({ storage, tableStorage, workgroupSize }) =>
     wgsl`
     ${enableF16(storage === "f16" ? storage : tableStorage)}
-    ${paramsBinding(FORWARD_PARAMS)}
+    ${paramsBinding(LOOKUP_PARAMS)}
     @group(0) @binding(1) var<storage, read> table: array<${tableStorage}>;  // [rowEnd - rowBegin, dModel]
     @group(0) @binding(2) var<storage, read> ids: array<u32>;                // [numTokens]
     @group(0) @binding(3) var<storage, read_write> y: array<${storage}>;     // [numTokens, dModel]

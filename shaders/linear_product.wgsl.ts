@@ -32,19 +32,7 @@ export const MATMUL_PARAMS = {
 /** Operands of a product with packed weights. */
 export const MATMUL_BUFFERS = { a: "read", b: "read", bias: "read", c: "read_write" } as const;
 
-/**
- * `aStride` and `cStride` are the columns of the matrices that `a` and `c` are windows of. Matrices
- * of a batch begin `aBatch`, `bBatch` and `cBatch` elements after each other. `partDepth`: terms
- * that each part sums where the depth is split.
- */
-export const PRODUCT_PARAMS = {
-  numRows: "u32",
-  numColumns: "u32",
-  depth: "u32",
-  aStride: "u32",
-  aBegin: "u32",
-  cStride: "u32",
-  cBegin: "u32",
+const BATCH_PARAMS = {
   aBatch: "u32",
   bBatch: "u32",
   cBatch: "u32",
@@ -52,6 +40,16 @@ export const PRODUCT_PARAMS = {
   partDepth: "u32",
   scale: "f32",
 } as const;
+
+/**
+ * `aStride` and `cStride` are the columns of the matrices that `a` and `c` are windows of. Matrices
+ * of a batch begin `aBatch`, `bBatch` and `cBatch` elements after each other. `partDepth`: terms
+ * that each part sums where the depth is split.
+ */
+export const PRODUCT_PARAMS: typeof MATMUL_PARAMS & typeof BATCH_PARAMS = {
+  ...MATMUL_PARAMS,
+  ...BATCH_PARAMS,
+};
 
 /** Operands of every matrix product; `bias` and `residual` are bound, but unread, where absent. */
 export const PRODUCT_BUFFERS = {

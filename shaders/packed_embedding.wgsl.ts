@@ -4,6 +4,7 @@
  *     y[t] = table[ids[t]]
  */
 import { enableF16 } from "./elementwise.wgsl.ts";
+import { LOOKUP_PARAMS } from "./embedding.wgsl.ts";
 import { type Kernel, paramsBinding, type Storage } from "./kernel.ts";
 import {
   elementOf,
@@ -14,14 +15,6 @@ import {
   weightType,
 } from "./packed.wgsl.ts";
 import { each, wgsl } from "./wgsl.ts";
-
-const PARAMS = {
-  numTokens: "u32",
-  vocabSize: "u32",
-  dModel: "u32",
-  rowBegin: "u32",
-  rowEnd: "u32",
-} as const;
 
 /** Constants of {@linkcode packedEmbedding}. */
 export interface PackedEmbeddingConstants extends WeightConstants {
@@ -36,14 +29,18 @@ const BUFFERS = { table: "read", ids: "read", y: "read_write" } as const;
  * `y`, a workgroup a token; an id beyond the vocabulary reads its last row. The table bound holds
  * rows `[rowBegin, rowEnd)`; tokens of other rows are left to other dispatches.
  */
-export const packedEmbedding: Kernel<PackedEmbeddingConstants, typeof PARAMS, typeof BUFFERS> = {
+export const packedEmbedding: Kernel<
+  PackedEmbeddingConstants,
+  typeof LOOKUP_PARAMS,
+  typeof BUFFERS
+> = {
   name: "packedEmbedding",
-  params: PARAMS,
+  params: LOOKUP_PARAMS,
   buffers: BUFFERS,
   code: ({ storage, ...constants }) =>
     wgsl`
     ${enableF16(storage)}
-    ${paramsBinding(PARAMS)}
+    ${paramsBinding(LOOKUP_PARAMS)}
     @group(0) @binding(1) var<storage, read> b: array<${weightType(constants)}>;  // packed table
     @group(0) @binding(2) var<storage, read> ids: array<u32>;                     // [numTokens]
     @group(0) @binding(3) var<storage, read_write> y: array<${storage}>;          // [numTokens, dModel]

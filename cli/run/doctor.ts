@@ -3,6 +3,7 @@ import { arch, cpus, platform, totalmem } from "node:os";
 import { Gpu } from "../../engine/gpu.ts";
 import { identityOf, tuningKeyOf } from "../../engine/tuning/device_identity.ts";
 import { loadTuning } from "../../engine/tuning/store.ts";
+import type { MatrixConfig } from "../../engine/tuning/traits.ts";
 import { type AdapterKind, adviceFor, lavapipeManifests } from "../platform/adapter.ts";
 import { type OpenedAdapter, openAdapter } from "../platform/dawn.ts";
 import { runtimeGpu, runtimeName } from "../platform/deno.ts";
@@ -130,15 +131,6 @@ function switchesOf(toggles: readonly string[]): Record<string, boolean> {
     ...ALWAYS.disable.map((name) => [name, false]),
     ...FAST.map((name) => [name, toggles.includes(name)]),
   ]);
-}
-
-/** A product of subgroup matrices as Dawn lists it. */
-interface MatrixConfig {
-  readonly componentType: string;
-  readonly resultComponentType: string;
-  readonly M: number;
-  readonly N: number;
-  readonly K: number;
 }
 
 function matricesOf(

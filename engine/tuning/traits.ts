@@ -35,7 +35,7 @@ export const LEAST_TRAITS: Traits = {
 export const SUBGROUP_MATRIX = "chromium-experimental-subgroup-matrix" as GPUFeatureName;
 
 /** A product that a device's subgroup matrices can do, as Dawn lists them. */
-interface MatrixConfig {
+export interface MatrixConfig {
   readonly componentType: string;
   readonly resultComponentType: string;
   readonly M: number;

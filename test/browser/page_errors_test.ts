@@ -13,11 +13,10 @@ import {
   readProbabilities,
   serveSite,
   type Site,
+  type Visit,
   visit,
+  visitWithModel,
 } from "./page_support.ts";
-
-/** Long enough for a software GPU on a busy machine. */
-const PATIENCE_MS = 60_000;
 
 const skip = noChromium;
 const folder = temporaryFolder();
@@ -41,9 +40,8 @@ before(async () => {
 });
 
 /** Opens the page on a tab, without a model. */
-async function open(tab: string, at: Site = site): Promise<Awaited<ReturnType<typeof visit>>> {
+async function open(tab: string, at: Site = site): Promise<Visit> {
   const opened = await visit(browser, `${at.url}#${tab}`);
-  opened.page.setDefaultTimeout(PATIENCE_MS);
   await opened.page
     .getByText(/swiftshader/i)
     .first()
@@ -107,7 +105,7 @@ test(
     const broken = await serveSite(built, { files });
     const { page, close } = await visit(browser, broken.url);
     const advice = page.getByRole("complementary", { name: "This browser cannot run the model" });
-    await advice.waitFor({ timeout: PATIENCE_MS });
+    await advice.waitFor();
     assert.match(await advice.innerText(), /that failed: .*adapter/);
     await close();
   },
@@ -202,9 +200,7 @@ test(
   async () => {
     const own = await openBrowser();
     const withModel = await serveSite(built, { model: run });
-    const { page, close } = await visit(own, withModel.url);
-    page.setDefaultTimeout(PATIENCE_MS);
-    await page.getByText(/thousand weights/).waitFor();
+    const { page, close } = await visitWithModel(own, withModel);
     await page.getByRole("button", { name: "Try an example" }).click();
     await page.getByRole("button", { name: "Show all 335" }).waitFor();
     const expected = await readProbabilities(page);

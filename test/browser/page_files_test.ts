@@ -15,11 +15,8 @@ import {
   serveSite,
   type Site,
   type Visit,
-  visit,
+  visitWithModel,
 } from "./page_support.ts";
-
-/** Long enough for a software GPU on a busy machine. */
-const PATIENCE_MS = 60_000;
 
 /** Counts what the page does when it is idle: a dot each time, and "end" when it asks no more. */
 const COUNT_SLICES = `{
@@ -67,11 +64,8 @@ before(async () => {
 });
 
 /** Opens the page, and waits until its model answers. */
-async function open(init?: string): Promise<Visit> {
-  const opened = await visit(browser, site.url, init === undefined ? {} : { init });
-  opened.page.setDefaultTimeout(PATIENCE_MS);
-  await opened.page.getByText(/thousand weights/).waitFor();
-  return opened;
+function open(init?: string): Promise<Visit> {
+  return visitWithModel(browser, site, init === undefined ? {} : { init });
 }
 
 /** A file on disk, for a file input. */

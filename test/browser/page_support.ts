@@ -11,6 +11,9 @@ import { type SeenRequest, startWebServer, type WebServer } from "../../cli/run/
 import { prepareFew, trainTiny } from "../cli/run_support.ts";
 import { launchChromium } from "./chromium.ts";
 
+/** Long enough for a software GPU on a busy machine. */
+const PATIENCE_MS = 60_000;
+
 /** Run when a file's tests are over, the last one first. */
 const closers: (() => unknown)[] = [];
 after(async () => {
@@ -100,6 +103,7 @@ export async function visit(
   context.on("weberror", (error) => problems!.push(String(error.error())));
   if (init !== undefined) await context.addInitScript(init);
   const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
   await page.goto(url);
   return {
     context,
@@ -108,6 +112,17 @@ export async function visit(
     problems: problems!,
     close: () => context.close(),
   };
+}
+
+/** Opens a page that is served with a model, and waits until it answers. */
+export async function visitWithModel(
+  browser: Browser,
+  { url }: WebServer,
+  options: VisitOptions = {},
+): Promise<Visit> {
+  const opened = await visit(browser, url, options);
+  await opened.page.getByText(/(thousand|million) weights/).waitFor();
+  return opened;
 }
 
 /** Fails if anything was wrong while the page was open, or it asked anybody but its server. */

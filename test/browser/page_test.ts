@@ -19,13 +19,11 @@ import {
   type Site,
   type Visit,
   visit,
+  visitWithModel,
 } from "./page_support.ts";
 
 /** Two devices add up in different orders, and round; the model is far from sure of anything. */
 const PROBABILITY_TOLERANCE = 1e-4;
-
-/** Long enough for a software GPU on a busy machine. */
-const PATIENCE_MS = 60_000;
 
 const skip = noChromium;
 const folder = temporaryFolder();
@@ -85,9 +83,7 @@ function assertSame(found: ReadonlyMap<string, number>, expected: ReadonlyMap<st
 
 /** Opens the page, and waits until its model answers and its files are kept. */
 async function open(options: Parameters<typeof visit>[2] = {}, from: Site = site): Promise<Visit> {
-  const opened = await visit(browser, from.url, options);
-  opened.page.setDefaultTimeout(PATIENCE_MS);
-  await opened.page.getByText(/(thousand|million) weights/).waitFor();
+  const opened = await visitWithModel(browser, from, options);
   await opened.page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
   await quietDown(from);
   return opened;
